@@ -1,0 +1,1 @@
+"""Web console. Nothing lives here yet: the room is kept so that its place and its import rules are fixed."""

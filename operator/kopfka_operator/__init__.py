@@ -1,0 +1,1 @@
+"""The Kubernetes operator: observe, plan, act, report, one module per kind."""

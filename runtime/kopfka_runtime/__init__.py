@@ -1,0 +1,1 @@
+"""What every Kopfka process needs: settings, logging, health and metrics, start and graceful stop."""

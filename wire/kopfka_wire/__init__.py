@@ -1,0 +1,1 @@
+"""Kafka protocol for both sides: codecs, framing, record batches. Knows no broker and no client."""
