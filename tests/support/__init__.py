@@ -1,0 +1,1 @@
+"""What tests of several components share: prerequisites, waiting on conditions, ports, child processes."""

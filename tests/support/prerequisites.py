@@ -1,0 +1,44 @@
+"""What a test needs beyond Python: missing on a user's machine it skips, with a reason; in CI it fails.
+
+`KOPFKA_TESTS_REQUIRE=all` (set by `.ci/run`) turns every skip for a missing prerequisite into a failure.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+
+import pytest
+
+
+def lacking(reason: str) -> None:
+    """Skip the running test because of `reason`, or fail it where everything is required."""
+    if os.environ.get("KOPFKA_TESTS_REQUIRE") == "all":
+        pytest.fail(f"required here: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def need_command(name: str, how: str) -> str:
+    """Return the path of a program, or skip (`how` says how to install it)."""
+    path = shutil.which(name)
+    if path is None:
+        lacking(f"{name} is not on PATH: {how}")
+    return str(path)
+
+
+@functools.cache
+def java_version() -> int:
+    """Return the major version of `java` on PATH, 0 where there is none."""
+    if not shutil.which("java"):
+        return 0
+    text = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    digits = text.partition('"')[2].partition(".")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def need_java() -> None:
+    """Skip unless there are a JDK 17+ and Maven."""
+    if java_version() < 17 or not shutil.which("mvn") or not shutil.which("javac"):
+        lacking("a JDK 17 or newer and Maven are needed")

@@ -1,0 +1,95 @@
+"""Free ports, and Kopfka's own processes as children of a test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a TCP port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def accepts(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether something accepts connections there."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+class BrokerProcess:
+    """A bundled broker on loopback, started by its command line; kill it, start it again over the same data."""
+
+    def __init__(self, data: Path, config: str = "", port: int | None = None) -> None:
+        self.data = data
+        self.port = port or free_port()
+        self.health_port = free_port()
+        self.log = data.with_name(data.name + ".log")
+        self.config = data.with_name(data.name + ".properties")
+        self.config.write_text(config)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """HOST:PORT for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """Return the command line that starts this broker."""
+        return [
+            sys.executable, "-m", "kopfka_cli", "broker", "--data", str(self.data), "--listen", self.bootstrap,
+            "--config", str(self.config), "--health", f"127.0.0.1:{self.health_port}",
+        ]  # fmt: skip
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it, and wait until it accepts connections."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        if wait:
+            eventually(self._listening, what=f"{self.bootstrap} to accept connections")
+
+    def _listening(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the broker ended with {self.process.returncode}:\n{self.log.read_text()}")
+        return accepts(self.port)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it with SIGTERM and return its exit code."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@contextlib.contextmanager
+def running_broker(data: Path, config: str = "") -> Iterator[BrokerProcess]:
+    """Run a broker over the folder `data` for the length of the block."""
+    broker = BrokerProcess(data, config)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        if broker.process is not None and broker.process.poll() is None:
+            broker.stop()
