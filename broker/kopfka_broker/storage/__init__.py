@@ -1,0 +1,50 @@
+"""Storage of the broker: partitions as logs of segments in the files and formats of Apache Kafka.
+
+Nothing here knows of requests or connections. Everything runs on the event loop's thread except fdatasync.
+"""
+
+from kopfka_broker.storage.config import LogConfig
+from kopfka_broker.storage.errors import (
+    CorruptMessageError,
+    DataFolderError,
+    InvalidPartitionsError,
+    InvalidProducerEpochError,
+    InvalidRecordError,
+    InvalidTimestampError,
+    InvalidTopicError,
+    KafkaStorageError,
+    MessageTooLargeError,
+    OffsetOutOfRangeError,
+    OutOfOrderSequenceError,
+    RecordListTooLargeError,
+    StorageError,
+    TopicExistsError,
+    UnknownTopicError,
+    UnsupportedCompressionTypeError,
+)
+from kopfka_broker.storage.log import Appended, PartitionLog
+from kopfka_broker.storage.manager import LogManager, Topic
+
+__all__ = [
+    "Appended",
+    "CorruptMessageError",
+    "DataFolderError",
+    "InvalidPartitionsError",
+    "InvalidProducerEpochError",
+    "InvalidRecordError",
+    "InvalidTimestampError",
+    "InvalidTopicError",
+    "KafkaStorageError",
+    "LogConfig",
+    "LogManager",
+    "MessageTooLargeError",
+    "OffsetOutOfRangeError",
+    "OutOfOrderSequenceError",
+    "PartitionLog",
+    "RecordListTooLargeError",
+    "StorageError",
+    "Topic",
+    "TopicExistsError",
+    "UnknownTopicError",
+    "UnsupportedCompressionTypeError",
+]

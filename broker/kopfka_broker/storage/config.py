@@ -1,0 +1,91 @@
+"""What a topic's configuration means to storage: the configs of Kafka that the log acts on, with Kafka's defaults.
+
+Names, documentation and validation of every topic config live in `kopfka_broker.config`; here are only parsed values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kopfka_runtime.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_MAX_LONG = 2**63 - 1
+_HOUR_MS = 60 * 60 * 1000
+_DAY_MS = 24 * _HOUR_MS
+
+
+def _policies(text: str) -> frozenset[str]:
+    found = frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+    if not found <= {"compact", "delete"}:
+        raise ValueError
+    return found
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.strip().lower()]
+
+
+def _timestamp_type(text: str) -> str:
+    return {"createtime": "CreateTime", "logappendtime": "LogAppendTime"}[text.strip().lower()]
+
+
+def _named(name: str, default: Any, parse: Callable[[str], Any] = int) -> Any:
+    return field(default=default, metadata={"name": name, "parse": parse})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """Parsed topic configs; sizes in bytes, times in milliseconds, -1 as in Kafka for no limit."""
+
+    segment_bytes: int = _named("segment.bytes", 1024**3)
+    segment_ms: int = _named("segment.ms", 7 * _DAY_MS)
+    segment_jitter_ms: int = _named("segment.jitter.ms", 0)
+    segment_index_bytes: int = _named("segment.index.bytes", 10 * 1024**2)
+    index_interval_bytes: int = _named("index.interval.bytes", 4096)
+    retention_ms: int = _named("retention.ms", 7 * _DAY_MS)
+    retention_bytes: int = _named("retention.bytes", -1)
+    file_delete_delay_ms: int = _named("file.delete.delay.ms", 60_000)
+    max_message_bytes: int = _named("max.message.bytes", 1024**2 + 12)
+    flush_messages: int = _named("flush.messages", _MAX_LONG)
+    flush_ms: int = _named("flush.ms", _MAX_LONG)
+    message_timestamp_type: str = _named("message.timestamp.type", "CreateTime", _timestamp_type)
+    message_timestamp_before_max_ms: int = _named("message.timestamp.before.max.ms", _MAX_LONG)
+    message_timestamp_after_max_ms: int = _named("message.timestamp.after.max.ms", _HOUR_MS)
+    cleanup_policy: frozenset[str] = _named("cleanup.policy", frozenset({"delete"}), _policies)
+    delete_retention_ms: int = _named("delete.retention.ms", _DAY_MS)
+    preallocate: bool = _named("preallocate", False, _boolean)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether old segments are deleted by time and size."""
+        return "delete" in self.cleanup_policy
+
+    @property
+    def compacts(self) -> bool:
+        """Whether the newest record of each key is kept; such a topic takes no record without a key."""
+        return "compact" in self.cleanup_policy
+
+    def overridden(self, overrides: Mapping[str, str]) -> LogConfig:
+        """Return this config with a topic's own settings; names that storage does not act on are passed over.
+
+        Raises:
+            SettingsError: a value is malformed.
+        """
+        values: dict[str, Any] = {}
+        for name, text in overrides.items():
+            known = _BY_NAME.get(name)
+            if known is None:
+                continue
+            try:
+                values[known.name] = known.metadata["parse"](text)
+            except (ValueError, KeyError):
+                raise SettingsError(f"{text!r} is not a value for {name}") from None
+        return dataclasses.replace(self, **values) if values else self
+
+
+_BY_NAME = {entry.metadata["name"]: entry for entry in dataclasses.fields(LogConfig)}
