@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -77,13 +77,13 @@ class Condition(StatusModel):
     message: str = Field(max_length=32768, description="The same for people, with what to do about it.")
 
 
-CONDITIONS = Field(
+CONDITIONS: Any = Field(
     default_factory=tuple,
     description="Ready: the resource does what its spec says. Progressing: the operator is at work, or waits. "
     "Degraded: something needs attention, though the rest may work.",
     json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
 )
-OBSERVED_GENERATION = Field(
+OBSERVED_GENERATION: Any = Field(
     default=None,
     description="The metadata.generation that this status is about.",
     json_schema_extra={"format": "int64"},

@@ -1,4 +1,4 @@
-"""`python -m kopfka_operator.api.generate [--check]`: writes `crds/` and `docs/reference/`, or tells that they are stale."""
+"""`python -m kopfka_operator.api.generate [--check]`: writes `crds/` and `docs/reference/`, or tells what is stale."""
 
 from __future__ import annotations
 

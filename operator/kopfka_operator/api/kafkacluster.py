@@ -96,8 +96,8 @@ class ExternalListener(ApiModel):
         min_length=1,
         max_length=253,
         pattern=r"^[a-zA-Z0-9._:-]+$",
-        description="Host name or address that clients are told to connect to. Required with NodePort; with LoadBalancer "
-        "the balancer's own address if omitted.",
+        description="Host name or address that clients are told to connect to. Required with NodePort; "
+        "with LoadBalancer the balancer's own address if omitted.",
     )
 
     @model_validator(mode="after")
@@ -112,7 +112,7 @@ class ExternalListener(ApiModel):
 
 
 class Listeners(ApiModel):
-    """Where the broker listens beside the plain listener on 9092, which is always there for clients inside Kubernetes."""
+    """Where the broker listens beside the plain listener on 9092, which is always there."""
 
     external: ExternalListener | None = Field(
         default=None, description="A listener for clients outside Kubernetes; none if omitted."
@@ -181,16 +181,17 @@ class KafkaClusterSpec(ApiModel):
 
     engine: Literal["bundled", "apache-kafka", "external"] = Field(
         default="bundled",
-        description="What runs the cluster. bundled: Kopfka's own broker, one durable node. This version runs no other.",
+        description="What runs the cluster. bundled: Kopfka's own broker, one durable node; "
+        "this version runs no other.",
     )
     replicas: int = Field(default=1, ge=1, le=1000, description="Number of brokers; the bundled engine has one.")
     storage: Storage = Field(
-        default_factory=Storage, description="The broker's disk.", json_schema_extra={"default": {}}
+        default_factory=Storage, description="The broker's disk.", json_schema_extra={"default": {"size": "10Gi"}}
     )
     reclaim_policy: ReclaimPolicy = Field(
         default="Retain",
-        description="What becomes of the data when this resource is deleted. Retain: the claim stays, and a KafkaCluster of "
-        "the same name finds it again. Delete: the claim is deleted too.",
+        description="What becomes of the data when this resource is deleted. Retain: the claim stays, and a "
+        "KafkaCluster of the same name finds it again. Delete: the claim is deleted too.",
     )
     listeners: Listeners | None = Field(
         default=None,
@@ -198,8 +199,8 @@ class KafkaClusterSpec(ApiModel):
     )
     config: Settings | None = Field(
         default=None,
-        description="Broker settings by Kafka's own names, for instance num.partitions: 3. Values are strings, numbers, true "
-        "or false. A change restarts the broker. Not here: "
+        description="Broker settings by Kafka's own names, for instance num.partitions: 3. Values are strings, "
+        "numbers, true or false. A change restarts the broker. Not here: "
         + ", ".join(OWN_SETTINGS)
         + ", which follow from the spec.",
     )

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from kopfka_operator.api.conditions import CONDITIONS, OBSERVED_GENERATION, Condition
 from kopfka_operator.api.meta import ApiModel, Column, Kind, StatusModel, field_rules, rules
-from kopfka_operator.api.values import ReclaimPolicy, Settings
+from kopfka_operator.api.values import ReclaimPolicy, Settings  # noqa: TC001 - pydantic reads it
 
 TOPIC_NAME_PATTERN = r"^[a-zA-Z0-9._-]+$"
 LONGEST_TOPIC_NAME = 249
@@ -50,8 +50,8 @@ class KafkaTopicSpec(ApiModel):
         default=None,
         ge=1,
         le=200_000,
-        description="Number of partitions. It can grow, never shrink. If omitted the cluster's num.partitions when the topic "
-        "is created, and as they are when it exists.",
+        description="Number of partitions. It can grow, never shrink. If omitted the cluster's num.partitions when "
+        "the topic is created, and as they are when it exists.",
     )
     replicas: int | None = Field(
         default=None,
@@ -61,13 +61,13 @@ class KafkaTopicSpec(ApiModel):
     )
     config: Settings | None = Field(
         default=None,
-        description="Topic settings by Kafka's own names, for instance retention.ms: 604800000. Values are strings, numbers, "
-        "true or false. A setting not named here has the cluster's default.",
+        description="Topic settings by Kafka's own names, for instance retention.ms: 604800000. Values are strings, "
+        "numbers, true or false. A setting not named here has the cluster's default.",
     )
     reclaim_policy: ReclaimPolicy = Field(
         default="Retain",
-        description="What becomes of the topic when this resource is deleted. Retain: it stays. Delete: it is deleted, with "
-        "its records.",
+        description="What becomes of the topic when this resource is deleted. Retain: it stays. Delete: it is "
+        "deleted, with its records.",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What every kind's model shares: camelCase in YAML, CEL rules beside the fields they are about, and the kind's own facts."""
+"""What every kind's model shares: camelCase in YAML, CEL rules beside their fields, and the kind's own facts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StatusModel(BaseModel):
 
 def rules(*rule: tuple[str, str]) -> ConfigDict:
     """Return the model configuration that puts (CEL expression, what to write instead) pairs into the CRD."""
-    return ConfigDict(json_schema_extra={"x-kubernetes-validations": [_rule(*each) for each in rule]})
+    return ConfigDict(json_schema_extra=field_rules(*rule))
 
 
 def field_rules(*rule: tuple[str, str], **more: Any) -> dict[str, Any]:
