@@ -1,0 +1,95 @@
+"""Brokers, topics and Java tools of the interop tests.
+
+A test that takes `broker` runs twice: against the bundled broker and against Apache Kafka, which decides what is right.
+Both run for the whole session with the same configuration, so a test names topics and groups of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from support.java import JavaTools, kafka_classpath
+from support.kafka import running_kafka
+from support.prerequisites import need_java
+from support.processes import running_broker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KINDS = ("kopfka", "apache-kafka")
+CONFIG = "group.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=4\n"
+_names = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A running broker of one of the `KINDS`."""
+
+    kind: str
+    bootstrap: str
+    data: Path
+    admin: AdminClient
+
+
+def _run_peer(kind: str, folder: Path) -> Iterator[Peer]:
+    if kind == "apache-kafka":
+        need_java()
+    running = running_kafka if kind == "apache-kafka" else running_broker
+    with running(folder / kind, CONFIG) as process:
+        yield Peer(kind, process.bootstrap, process.data, AdminClient({"bootstrap.servers": process.bootstrap, "log_level": 2}))
+
+
+@pytest.fixture(scope="session")
+def kopfka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    yield from _run_peer("kopfka", tmp_path_factory.mktemp("interop"))
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    yield from _run_peer("apache-kafka", tmp_path_factory.mktemp("interop"))
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def broker(request: pytest.FixtureRequest) -> Peer:
+    return request.getfixturevalue(request.param.replace("-", "_"))
+
+
+@pytest.fixture(scope="session")
+def tools() -> Iterator[JavaTools]:
+    kafka_classpath()
+    tools = JavaTools()
+    yield tools
+    tools.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """Return a name no other test uses, for a topic or a group."""
+    return f"t{os.getpid()}-{next(_names)}"
+
+
+@pytest.fixture
+def create_topic(broker: Peer, name: str) -> Callable[..., str]:
+    """Return a function that creates a topic and returns its name."""
+
+    def create(partitions: int = 1, **config: str) -> str:
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
+        for future in broker.admin.create_topics([new]).values():
+            future.result(timeout=30)
+        return name
+
+    return create
+
+
+@pytest.fixture
+def topic(create_topic: Callable[..., str]) -> str:
+    """Create a topic with one partition and return its name."""
+    return create_topic()

@@ -1,0 +1,184 @@
+"""Java programs of the tests: Apache Kafka's own jars, our small mains, and Kafka's command-line tools run in one JVM.
+
+Jars and classes live outside the tree, in `$KOPFKA_CACHE` or `~/.cache/kopfka`, in folders named by a hash of what they
+are made from. They are made under a lock and put in place by a rename: test runs started together build them once, and a
+run that is killed leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support.prerequisites import need_java
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SOURCES = Path(__file__).parents[1] / "interop" / "java"
+LAUNCH_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xss512k")
+"""What makes a JVM start fast and stay small; its steady speed is no matter for these tests."""
+
+_MAVEN_SECONDS = 600
+_CALL_SECONDS = 60.0
+
+
+class ToolError(AssertionError):
+    """A tool of Apache Kafka ended in another way than the test expects."""
+
+
+def cache_folder() -> Path:
+    """Return the folder of what tests build once and keep."""
+    folder = Path(os.environ.get("KOPFKA_CACHE") or Path.home() / ".cache" / "kopfka")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@functools.cache
+def kafka_classpath() -> str:
+    """Return a class path with Apache Kafka's clients, tools and broker, and our own mains.
+
+    Skips (or fails, where everything is required) without a JDK and Maven.
+    """
+    need_java()
+    return build_classpath()
+
+
+def build_classpath() -> str:
+    """As `kafka_classpath`, for callers outside pytest: a JDK and Maven must be there."""
+    pom = SOURCES / "pom.xml"
+    libraries = _built_once(f"java-{_digest(pom)}", lambda folder: _resolve(pom, folder))
+    files = sorted(SOURCES.rglob("*.java"))
+    classes = _built_once(
+        f"classes-{_digest(pom, *files)}",
+        lambda folder: _run(["javac", "-nowarn", "-proc:none", "--release", "17", "-cp", f"{libraries}/*", "-d", str(folder), *map(str, files)]),
+    )
+    return os.pathsep.join((str(classes), f"{libraries}/*"))
+
+
+def java_command(main: str, *arguments: str, heap: str = "128m", properties: Mapping[str, str] | None = None) -> list[str]:
+    """Return the command line that runs `main` with a small heap and logging of warnings to standard error."""
+    settings = {"log4j2.configurationFile": str(SOURCES / "log4j2.properties")} | dict(properties or {})
+    defines = [f"-D{name}={value}" for name, value in settings.items()]
+    return ["java", f"-Xmx{heap}", *LAUNCH_FLAGS, *defines, "-cp", kafka_classpath(), main, *arguments]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """How one call of a tool ended."""
+
+    command: str
+    exit: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines the tool printed, without empty ones."""
+        return [line for line in self.out.splitlines() if line.strip()]
+
+
+class JavaTools:
+    """A JVM that runs the `main` of one tool after the other and captures what each prints.
+
+    A JVM's start costs more than most calls; so all tests of a session share one. A call that does not end in time
+    kills the JVM, and the next call starts another.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(
+        self,
+        main: str,
+        *arguments: str,
+        stdin: str = "",
+        check: bool = True,
+        seconds: float = _CALL_SECONDS,
+    ) -> ToolResult:
+        """Run `main(arguments)` with `stdin` as its standard input.
+
+        Raises:
+            ToolError: it ended with another exit code than 0 and `check` is set, or did not end within `seconds`.
+        """
+        command = " ".join((main.rpartition(".")[2], *arguments))
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"main": main, "args": arguments, "stdin": stdin}) + "\n")
+        process.stdin.flush()
+        watchdog = threading.Timer(seconds, process.kill)
+        watchdog.start()
+        try:
+            answer = process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        if not answer:
+            self.close()
+            raise ToolError(f"`{command}` did not end within {seconds} s, or took the JVM down")
+        result = ToolResult(command, **json.loads(answer))
+        if check and result.exit:
+            raise ToolError(f"`{command}` ended with {result.exit}\n{result.out}\n{result.err}")
+        return result
+
+    def close(self) -> None:
+        """End the JVM."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        self._process = None
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            command = java_command("io.kopfka.interop.ToolRunner", heap="256m")
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self._process
+
+
+def _digest(*files: Path) -> str:
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.name.encode() + b"\0" + file.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def _built_once(name: str, build: Callable[[Path], None]) -> Path:
+    """Return the folder `name` of the cache, built first if it is not there."""
+    final = cache_folder() / name
+    if final.is_dir():
+        return final
+    with (cache_folder() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not final.is_dir():
+            scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache_folder()))
+            try:
+                build(scratch)
+                scratch.rename(final)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+    return final
+
+
+def _resolve(pom: Path, folder: Path) -> None:
+    _run(["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"])
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_MAVEN_SECONDS, check=False)
+    if done.returncode:
+        raise RuntimeError(f"`{' '.join(command[:6])} …` ended with {done.returncode}\n{done.stdout}\n{done.stderr}")

@@ -1,0 +1,123 @@
+"""A real Apache Kafka (KRaft, one combined node) on loopback: the peer that decides what is right.
+
+It has the surface of `support.processes.BrokerProcess`, so a test can run against either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from kopfka_runtime.settings import format_properties, parse_properties
+
+from support.java import java_command
+from support.processes import free_port
+from support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CLUSTER_ID = "a29wZmthLWludGVyb3AtMQ"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+
+
+def serves(bootstrap: str) -> bool:
+    """Tell whether a broker answers Metadata there."""
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 2000})
+    with contextlib.suppress(KafkaException):
+        return bool(client.list_topics(timeout=2).brokers)
+    return False
+
+
+class ApacheKafka:
+    """One combined broker and controller; kill it, start it again over the same data."""
+
+    def __init__(self, data: Path, config: str = "", port: int | None = None) -> None:
+        self.data = data
+        self.port = port or free_port()
+        self.controller_port = free_port()
+        self.log = data.with_name(data.name + ".log")
+        self.config = data.with_name(data.name + ".properties")
+        self.config.write_text(format_properties(self._settings() | parse_properties(config)))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "0",
+            "controller.quorum.voters": f"0@127.0.0.1:{self.controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self.data),
+            "offsets.topic.replication.factor": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "log.cleaner.dedupe.buffer.size": "4194304",
+        }
+
+    @property
+    def bootstrap(self) -> str:
+        """HOST:PORT for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """Return the command line that starts this broker, over a formatted data folder."""
+        return java_command("kafka.Kafka", str(self.config), heap="512m", properties={"interop.log.level": "warn"})
+
+    def start(self, *, wait: bool = True) -> None:
+        """Format the data folder if it is new, start the broker, and wait until it answers."""
+        if not (self.data / "meta.properties").exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.config))
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+        if wait:
+            eventually(self._serving, seconds=_START_SECONDS, what=f"Apache Kafka at {self.bootstrap} to answer")
+
+    def _run(self, main: str, *arguments: str) -> None:
+        with self.log.open("ab") as log:
+            subprocess.run(java_command(main, *arguments), stdout=log, stderr=log, check=True, timeout=_START_SECONDS)
+
+    def _serving(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"Apache Kafka ended with {self.process.returncode}:\n{self.log.read_text()}")
+        return serves(self.bootstrap)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it with SIGTERM and return its exit code."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.returncode
+
+
+@contextlib.contextmanager
+def running_kafka(data: Path, config: str = "") -> Iterator[ApacheKafka]:
+    """Run Apache Kafka over the folder `data` for the length of the block."""
+    broker = ApacheKafka(data, config)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        if broker.process is not None and broker.process.poll() is None:
+            broker.kill()
