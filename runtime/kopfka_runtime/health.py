@@ -1,8 +1,8 @@
-"""Health and metrics of every process: `/livez`, `/healthz`, `/readyz` and `/metrics` over HTTP, 9404 unless told otherwise.
+"""Health and metrics of every process over HTTP: `/livez`, `/healthz`, `/readyz`, `/metrics`, on port 9404 by default.
 
-A check is a name and a function that returns None when all is well, or a sentence that says what is not. `/healthz` (and
-its synonym `/livez`) runs the liveness checks, `/readyz` those and the readiness checks; both answer 200 or 503 with a
-line a check. `/metrics` is in Prometheus's text format. Only GET and HEAD of these paths are served, nothing else.
+A check is a name and a function that returns None when all is well, or a sentence that says what is not. `/healthz`
+(and its synonym `/livez`) runs the liveness checks, `/readyz` those and the readiness checks; both answer 200 or 503
+with a line a check. `/metrics` is in Prometheus's text format. Only GET and HEAD of these paths are served, nothing else.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ async def serve_health(health: Health, host: str, port: int) -> asyncio.Server:
         return await asyncio.start_server(handle, address, port, limit=_LONGEST_HEAD)
     except OSError as error:
         raise AddressInUseError(
-            f"cannot serve health and metrics on {address}:{port} ({error.strerror}): pass --health HOST:PORT, or --health off"
+            f"cannot serve health and metrics on {address}:{port} ({error.strerror}): "
+            "pass --health HOST:PORT, or --health off"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Where a process finds its own address and those of others, with or without a cluster's network.
 
-In a Kubernetes pod nothing here has an effect: a wildcard bind means the pod, and names are DNS. A node that runs pods as
-plain processes (`kopfka_local`) has neither network namespaces nor DNS, and says through two variables what stands for them:
+In a Kubernetes pod nothing here has an effect: a wildcard bind means the pod, and names are DNS. A node that runs pods
+as plain processes (`kopfka_local`) has neither network namespaces nor DNS; two variables say what stands for them:
 
 - `KOPFKA_POD_IP`: the loopback address that is this pod's own; a wildcard bind is narrowed to it.
 - `KOPFKA_HOSTS_FILE`: a file in hosts(5) form with the names of services and pods; it is read again when it changes.

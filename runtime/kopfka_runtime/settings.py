@@ -85,7 +85,9 @@ def _unescape(text: str) -> str:
             try:
                 out.append(chr(int(digits, 16)))
             except ValueError:
-                raise SettingsError(f"malformed escape \\u{digits} in properties: write four hexadecimal digits") from None
+                raise SettingsError(
+                    f"malformed escape \\u{digits} in properties: write four hexadecimal digits"
+                ) from None
             index += 4
         else:
             out.append(_ESCAPES.get(code, code))

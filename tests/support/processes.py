@@ -58,7 +58,8 @@ class BrokerProcess:
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it accepts connections."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+            environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=environment)
         if wait:
             eventually(self._listening, what=f"{self.bootstrap} to accept connections")
 

@@ -1,0 +1,55 @@
+"""`.properties` files are read as Java reads them, and unknown names get the nearest known one."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopfka_runtime.errors import SettingsError
+from kopfka_runtime.settings import format_properties, nearest, parse_properties, unknown_setting
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("a=1\nb = 2\nc:3\nd 4\ne", {"a": "1", "b": "2", "c": "3", "d": "4", "e": ""}),
+        ("# note\n! note\n\n  a = 1", {"a": "1"}),
+        ("a=1\\\n   2\\\n3", {"a": "123"}),
+        ("a\\=b=c\\\\", {"a=b": "c\\"}),
+        ("a=\\u0041\\t.", {"a": "A\t."}),
+        ("a=1\r\nb=2\ra=3", {"a": "3", "b": "2"}),
+        ("a = = b", {"a": "= b"}),
+        ("a=trailing  ", {"a": "trailing  "}),
+        ("a=1\\", {"a": "1"}),
+        ("a=1\\\n# not a comment", {"a": "1# not a comment"}),
+        ("", {}),
+    ],
+)
+def test_reads_what_java_reads(text: str, settings: dict[str, str]) -> None:
+    assert parse_properties(text) == settings
+
+
+def test_a_malformed_escape_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"\\u12x4"):
+        parse_properties("a=\\u12x4")
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text()))
+def test_what_is_written_is_read_back(settings: dict[str, str]) -> None:
+    assert parse_properties(format_properties(settings)) == settings
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(SettingsError):
+        assert all(isinstance(part, str) for pair in parse_properties(text).items() for part in pair)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    known = ["log.retention.hours", "log.retention.ms", "num.partitions"]
+    assert nearest("log.retention.hourss", known) == "log.retention.hours"
+    assert "did you mean log.retention.hours?" in str(unknown_setting("log.retention.hourss", known))
+    assert "no known setting" in str(unknown_setting("zzz", known))
