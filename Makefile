@@ -47,7 +47,7 @@ kind-up: image  ## a kind cluster with the operator in it (needs Docker, kind, h
 	  --set image.repository=$(firstword $(subst :, ,$(IMAGE))) --set image.tag=$(lastword $(subst :, ,$(IMAGE))) --wait
 
 e2e: $(VENV)/installed-dev  ## end to end, on this machine and on the cluster of KUBECONFIG (with the image kopfka:dev in it)
-	$(BIN)/pytest tests/e2e
+	KOPFKA_E2E_KUBECONFIG=$(KUBECONFIG) $(BIN)/pytest tests/e2e
 
 soak: $(VENV)/installed-dev  ## the fault tests for as long as SOAK_SECONDS says
 	KOPFKA_SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/pytest tests/faults

@@ -2,7 +2,7 @@
 
 A check is a name and a function that returns None when all is well, or a sentence that says what is not. `/healthz`
 (and its synonym `/livez`) runs the liveness checks, `/readyz` those and the readiness checks; both answer 200 or 503
-with a line a check. `/metrics` is in Prometheus's text format. Only GET and HEAD of these paths are served, nothing else.
+with a line a check. `/metrics` is in Prometheus's text format. Only GET and HEAD of these paths are served.
 """
 
 from __future__ import annotations

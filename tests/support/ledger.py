@@ -99,7 +99,7 @@ def read_by_group(
     members: int = 2,
     at_half: Callable[[], None] | None = None,
 ) -> list[int]:
-    """Read the topic by a group until all that was acknowledged is committed; return how many records each member did."""
+    """Read by a group until all that was acknowledged is committed; return how many records each member committed."""
     lock = threading.Lock()
     done = threading.Event()
     half_called = threading.Event()
