@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = ("kopfka", "apache-kafka")
-CONFIG = "group.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=4\n"
+CONFIG = "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=4\n"
 _names = itertools.count(1)
 
 

@@ -73,6 +73,54 @@ def java_command(main: str, *arguments: str, heap: str = "128m", properties: Map
     return ["java", f"-Xmx{heap}", *LAUNCH_FLAGS, *defines, "-cp", kafka_classpath(), main, *arguments]
 
 
+class JavaProgram:
+    """A main in a JVM of its own, whose output a test follows while it runs."""
+
+    def __init__(self, output: Path, main: str, *arguments: str, heap: str = "192m") -> None:
+        self.output = output
+        self._errors = output.with_name(output.name + ".err")
+        self.command = " ".join((main.rpartition(".")[2], *arguments))
+        with output.open("wb") as out, self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(java_command(main, *arguments, heap=heap), stdout=out, stderr=errors)
+
+    def lines(self) -> list[str]:
+        """Return the whole lines it printed until now."""
+        return self.output.read_text().rpartition("\n")[0].splitlines()
+
+    def running(self) -> bool:
+        """Tell whether it has not ended; raises ToolError if it failed."""
+        code = self._process.poll()
+        if code:
+            raise ToolError(f"`{self.command}` ended with {code}\n{self._errors.read_text()[-4000:]}")
+        return code is None
+
+    def wait(self, seconds: float) -> list[str]:
+        """Wait until it ended well, and return its lines.
+
+        Raises:
+            ToolError: it failed, or did not end in time.
+        """
+        try:
+            self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            self.kill()
+            last = f"{self.lines()[-3:]}\n{self._errors.read_text()[-4000:]}"
+            raise ToolError(f"`{self.command}` did not end within {seconds} s: {last}") from error
+        self.running()
+        return self.lines()
+
+    def kill(self) -> None:
+        """End it with SIGKILL if it runs."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> JavaProgram:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
 @dataclass(frozen=True, slots=True)
 class ToolResult:
     """How one call of a tool ended."""

@@ -44,14 +44,15 @@ class ApacheKafka:
         self.controller_port = free_port()
         self.log = data.with_name(data.name + ".log")
         self.config = data.with_name(data.name + ".properties")
-        self.config.write_text(format_properties(self._settings() | parse_properties(config)))
+        given = parse_properties(config)
+        self.config.write_text(format_properties(self._settings(given.get("node.id", "0")) | given))
         self.process: subprocess.Popen[bytes] | None = None
 
-    def _settings(self) -> dict[str, str]:
+    def _settings(self, node: str) -> dict[str, str]:
         return {
             "process.roles": "broker,controller",
-            "node.id": "0",
-            "controller.quorum.voters": f"0@127.0.0.1:{self.controller_port}",
+            "node.id": node,
+            "controller.quorum.voters": f"{node}@127.0.0.1:{self.controller_port}",
             "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.data),

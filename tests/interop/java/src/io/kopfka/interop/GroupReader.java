@@ -21,6 +21,7 @@ import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.utils.Exit;
 
 /**
  * Reads a topic with a consumer group of several members in this JVM, one thread each, and commits what it read.
@@ -38,17 +39,22 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * {@code done TOTAL} at the end.
  */
 public final class GroupReader implements Runnable {
-    private static final AtomicLong committed = new AtomicLong();
-    private static final AtomicLong lastRead = new AtomicLong(System.nanoTime());
-    private static volatile Exception failure;
+    /** What the members of one run have in common. */
+    private static final class Shared {
+        final AtomicLong committed = new AtomicLong();
+        final AtomicLong lastRead = new AtomicLong(System.nanoTime());
+        volatile Exception failure;
+    }
 
+    private final Shared shared;
     private final int number;
     private final Options options;
     private final long count;
     private final long idleNanos;
     private final List<ConsumerRecord<byte[], byte[]>> pending = new ArrayList<>();
 
-    private GroupReader(int number, Options options) {
+    private GroupReader(Shared shared, int number, Options options) {
+        this.shared = shared;
         this.number = number;
         this.options = options;
         this.count = options.number("count", Long.MAX_VALUE);
@@ -58,19 +64,20 @@ public final class GroupReader implements Runnable {
     public static void main(String[] args) throws Exception {
         Options options = new Options(args);
         Files.createDirectories(Path.of(options.get("out")));
+        Shared shared = new Shared();
         List<Thread> threads = new ArrayList<>();
         for (int number = 0; number < options.number("members", 2); number++) {
-            threads.add(new Thread(new GroupReader(number, options), "member-" + number));
+            threads.add(new Thread(new GroupReader(shared, number, options), "member-" + number));
         }
         threads.forEach(Thread::start);
         for (Thread thread : threads) {
             thread.join();
         }
-        if (failure != null) {
-            failure.printStackTrace();
-            System.exit(1);
+        if (shared.failure != null) {
+            shared.failure.printStackTrace();
+            Exit.exit(1);
         }
-        say("done " + committed.get());
+        say("done " + shared.committed.get());
     }
 
     private static synchronized void say(String line) {
@@ -79,7 +86,7 @@ public final class GroupReader implements Runnable {
     }
 
     private boolean finished() {
-        return failure != null || committed.get() >= count || System.nanoTime() - lastRead.get() > idleNanos;
+        return shared.failure != null || shared.committed.get() >= count || System.nanoTime() - shared.lastRead.get() > idleNanos;
     }
 
     @Override
@@ -119,12 +126,12 @@ public final class GroupReader implements Runnable {
                     pending.add(record);
                 }
                 if (!pending.isEmpty()) {
-                    lastRead.set(System.nanoTime());
+                    shared.lastRead.set(System.nanoTime());
                     commit(consumer, out);
                 }
             }
         } catch (Exception error) {
-            failure = error;
+            shared.failure = error;
         }
     }
 
@@ -157,7 +164,7 @@ public final class GroupReader implements Runnable {
         } catch (IOException error) {
             throw new KafkaException(error);
         }
-        long total = committed.addAndGet(pending.size());
+        long total = shared.committed.addAndGet(pending.size());
         pending.clear();
         say("progress " + total);
     }

@@ -10,12 +10,13 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.Exit;
 
 /**
  * Produces the keys and values of a file, idempotently and with acks=all.
  *
  * <pre>
- * LinesProducer --bootstrap HOST:PORT --topic NAME --file FILE [--set client.property=value ...]
+ * LinesProducer --bootstrap HOST:PORT --topic NAME --file FILE [--rate RECORDS_A_SECOND] [--set client.property=value ...]
  * </pre>
  *
  * FILE alternates keys and values in the form of {@link Lines}. For each acknowledged record one line
@@ -31,6 +32,8 @@ public final class LinesProducer {
         String topic = options.get("topic");
         PrintStream out = new PrintStream(new BufferedOutputStream(System.out, 1 << 12), false);
         AtomicReference<Exception> failure = new AtomicReference<>();
+        long rate = options.number("rate", Long.MAX_VALUE);
+        long started = System.nanoTime();
         long count = 0;
         try (DataInputStream in = new DataInputStream(new BufferedInputStream(Files.newInputStream(Path.of(options.get("file")))));
                 KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(
@@ -49,6 +52,10 @@ public final class LinesProducer {
             byte[][] value = new byte[1][];
             while (failure.get() == null && Lines.read(in, key) && Lines.read(in, value)) {
                 long index = count++;
+                long ahead = rate == Long.MAX_VALUE ? 0 : index * 1000 / rate - (System.nanoTime() - started) / 1_000_000;
+                if (ahead > 0) {
+                    Thread.sleep(ahead);
+                }
                 producer.send(new ProducerRecord<>(topic, key[0], value[0]), (metadata, error) -> {
                     if (error != null) {
                         failure.compareAndSet(null, error);
@@ -62,7 +69,7 @@ public final class LinesProducer {
         }
         if (failure.get() != null) {
             failure.get().printStackTrace();
-            System.exit(1);
+            Exit.exit(1);
         }
         out.println("done " + count);
         out.flush();

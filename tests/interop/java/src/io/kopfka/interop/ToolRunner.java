@@ -13,6 +13,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.kafka.common.utils.Exit;
 import org.slf4j.LoggerFactory;
 
@@ -20,8 +21,9 @@ import org.slf4j.LoggerFactory;
  * Runs the mains of Apache Kafka's tools one after the other in this JVM.
  *
  * <p>Reads a JSON object a line: {@code {"main": class, "args": [...], "stdin": text}}, and answers each with one line:
- * {@code {"exit": code, "out": text, "err": text}}. A tool that calls Kafka's {@code Exit} ends its call, not the JVM; an
- * exception out of main is exit code 1 with its stack trace in "err", as the java command would have it.
+ * {@code {"exit": code, "out": text, "err": text}}. A tool that calls Kafka's {@code Exit} ends its call, not the JVM; its
+ * shutdown hooks run at the end of its call; an exception out of main is exit code 1 with its stack trace in "err", as the
+ * java command would have it.
  */
 public final class ToolRunner {
     /** Unwinds a tool that called Exit; some tools catch it and call Exit again, so only the first call counts. */
@@ -31,6 +33,7 @@ public final class ToolRunner {
         }
     }
 
+    private static final List<Runnable> hooks = new CopyOnWriteArrayList<>();
     private static volatile Integer exitCode;
 
     private ToolRunner() {}
@@ -42,7 +45,7 @@ public final class ToolRunner {
         LoggerFactory.getLogger(ToolRunner.class); // logging binds to the real standard error before it is replaced
         Exit.setExitProcedure(ToolRunner::end);
         Exit.setHaltProcedure(ToolRunner::end);
-        Exit.setShutdownHookAdder((name, runnable) -> { });
+        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
             answers.println(json.writeValueAsString(call(json, json.readTree(line))));
             answers.flush();
@@ -78,7 +81,9 @@ public final class ToolRunner {
         int code;
         try {
             code = invoke(request.get("main").asText(), args.toArray(String[]::new));
+            hooks.forEach(Runnable::run); // ConsoleProducer sends its last records in one
         } finally {
+            hooks.clear();
             System.out.flush();
             System.setOut(realOut);
             System.setErr(realErr);

@@ -1,0 +1,131 @@
+"""Apache Kafka's Java clients: codecs, and 200,000 lines through an idempotent producer, a kill, and a group of two."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from support.corpus import library_lines, read_records, write_pairs
+from support.java import JavaProgram
+from support.kafka import running_kafka
+from support.prerequisites import need_java
+from support.processes import running_broker
+from support.waiting import eventually
+
+pytestmark = pytest.mark.java
+
+PRODUCER = "io.kopfka.interop.LinesProducer"
+READER = "io.kopfka.interop.GroupReader"
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_is_read_back_by_a_group_of_two(tools, broker, create_topic, tmp_path, codec):
+    topic = create_topic(4)
+    pairs = [(b"key-%d" % (number % 50), b"value %d " % number * 20) for number in range(1000)]
+    pairs += [(None, b"no key"), (b"no value", None), (b"", b"")]
+    produced = tools.run(
+        PRODUCER, "--bootstrap", broker.bootstrap, "--topic", topic, "--file", str(write_pairs(tmp_path / "in", pairs)),
+        "--set", f"compression.type={codec}",
+    )  # fmt: skip
+    tools.run(READER, "--bootstrap", broker.bootstrap, "--topic", topic, "--group", topic, "--out", str(tmp_path / "out"),
+              "--count", str(len(pairs)))  # fmt: skip
+    check_read(pairs, acknowledged(produced.lines), tmp_path / "out")
+
+
+def acknowledged(lines):
+    """Return {(partition, offset): index} from what LinesProducer printed."""
+    places = [tuple(map(int, line.split())) for line in lines[:-1]]
+    assert lines[-1] == f"done {len(places)}"
+    assert sorted(index for index, _, _ in places) == list(range(len(places)))
+    taken = Counter((partition, offset) for _, partition, offset in places)
+    assert max(taken.values()) == 1, "two records were acknowledged at one offset"
+    return {(partition, offset): index for index, partition, offset in places}
+
+
+def check_read(pairs, places, folder):
+    """Every acknowledged record was read back byte for byte where it was acknowledged, exactly once, and none besides."""
+    members = [read_records(path) for path in sorted(folder.iterdir())]
+    read = [record for member in members for record in member]
+    assert {(record.partition, record.offset): (record.key, record.value) for record in read} == {
+        place: pairs[index] for place, index in places.items()
+    }
+    twice = [place for place, count in Counter((record.partition, record.offset) for record in read).items() if count > 1]
+    assert twice == []
+    return members
+
+
+@pytest.mark.parametrize("kind", ["kopfka", "apache-kafka"])
+def test_a_library_survives_sigkill_and_is_read_once(kind, tmp_path):
+    need_java()
+    pairs = library_lines()
+    source = write_pairs(tmp_path / "in", pairs)
+    running = running_broker if kind == "kopfka" else running_kafka
+    with running(tmp_path / kind, "group.initial.rebalance.delay.ms=0\n") as broker:
+        create(broker.bootstrap, "library", partitions=6)
+        at = ("--bootstrap", broker.bootstrap, "--topic", "library")
+        reader = ("--group", "readers", "--out", str(tmp_path / "out"), "--count", str(len(pairs)), "--idle-ms", "60000")
+        with JavaProgram(tmp_path / "progress", READER, *at, *reader) as reading:
+            eventually(lambda: both_assigned(reading), seconds=60, what="both members to have partitions")
+            with JavaProgram(tmp_path / "acks", PRODUCER, *at, "--file", str(source), "--rate", "50000") as producing:
+                eventually(lambda: len(producing.lines()) > len(pairs) // 2 and progress(reading), every=0.1)
+                assert producing.running()
+                broker.kill()
+                assert producing.lines()[-1] != f"done {len(pairs)}", "the kill came too late to mean anything"
+                broker.start()
+                places = acknowledged(producing.wait(120))
+            reading.wait(120)
+
+        members = check_read(pairs, places, tmp_path / "out")
+        assert all(members), "one member read nothing"
+        ends = end_offsets(broker.bootstrap, "library")
+        assert sum(ends.values()) == len(pairs), "records besides those acknowledged"
+        assert committed(broker.bootstrap, "readers", "library") == ends
+        check_order_within_keys(pairs, members)
+
+
+def create(bootstrap, topic, partitions):
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
+        future.result(timeout=30)
+
+
+def both_assigned(program):
+    """Tell whether the last assignment of each of two members has partitions."""
+    last = dict(line.split(" ", 2)[1:] for line in program.lines() if line.startswith("assigned"))
+    return len(last) == 2 and "[]" not in last.values()
+
+
+def progress(program):
+    return [line for line in program.lines() if line.startswith("progress")]
+
+
+def end_offsets(bootstrap, topic):
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "none"})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions}
+    consumer.close()
+    return ends
+
+
+def committed(bootstrap, group, topic):
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    offsets = {at.partition: at.offset for at in consumer.committed([TopicPartition(topic, n) for n in partitions], timeout=10)}
+    consumer.close()
+    return offsets
+
+
+def check_order_within_keys(pairs, members):
+    """The lines of one file are in one partition, in the file's order."""
+    expected, got, homes = defaultdict(list), defaultdict(list), defaultdict(set)
+    for key, line in pairs:
+        expected[key].append(line)
+    for record in sorted((record for member in members for record in member), key=lambda r: (r.partition, r.offset)):
+        got[record.key].append(record.value)
+        homes[record.key].add(record.partition)
+    assert got == expected
+    assert {len(home) for home in homes.values()} == {1}
