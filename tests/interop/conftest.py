@@ -43,7 +43,7 @@ def _run_peer(kind: str, folder: Path) -> Iterator[Peer]:
         need_java()
     running = running_kafka if kind == "apache-kafka" else running_broker
     with running(folder / kind, CONFIG) as process:
-        yield Peer(kind, process.bootstrap, process.data, AdminClient({"bootstrap.servers": process.bootstrap, "log_level": 2}))
+        yield Peer(kind, process.bootstrap, process.data, AdminClient({"bootstrap.servers": process.bootstrap, "log_level": 0}))
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,9 @@ class ApacheKafka:
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             "log.cleaner.dedupe.buffer.size": "4194304",
+            # a killed broker is let in again once its old session is over: 9 s by default
+            "broker.heartbeat.interval.ms": "250",
+            "broker.session.timeout.ms": "1500",
         }
 
     @property
