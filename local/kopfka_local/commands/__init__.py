@@ -1,0 +1,1 @@
+"""`kopfka up`, `kopfka status` and `kopfka down`."""

@@ -1,0 +1,46 @@
+"""All controllers, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kopfka_local.api.errors import ApiError
+from kopfka_local.controllers.base import Controller, Writer
+from kopfka_local.controllers.claims import STANDARD_CLASS, Claims
+from kopfka_local.controllers.statefulsets import StatefulSets
+from kopfka_local.kinds import STORAGE_CLASSES
+from kopfka_local.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kopfka_local.api.cluster import Cluster
+    from kopfka_local.watching import Informers
+
+
+class Manager:
+    """Every controller of a local cluster."""
+
+    def __init__(self, cluster: Cluster, informers: Informers, state: Path) -> None:
+        self._cluster = cluster
+        writer = Writer(cluster, informers)
+        recorder = Recorder(cluster, "kopfka-controllers")
+        self._controllers: list[Controller] = [
+            StatefulSets(writer, informers),
+            Claims(writer, informers, recorder, state / "volumes"),
+        ]
+
+    async def start(self) -> None:
+        """Begin. The informers have seen everything that is there."""
+        try:
+            await self._cluster.create(STORAGE_CLASSES, None, STANDARD_CLASS)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+        for controller in self._controllers:
+            controller.worker.start()
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        await asyncio.gather(*(controller.worker.stop() for controller in self._controllers))

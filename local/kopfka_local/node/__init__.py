@@ -1,0 +1,1 @@
+"""The node `kopfka up` runs: pods as child processes, volumes as folders, services as loopback addresses."""
