@@ -1,5 +1,5 @@
-"""Kafka's API keys, and the version range in which Apache Kafka 4.3 serves each. Which of them a process serves is its own
-business: a broker advertises the part of this table it has handlers for.
+"""Kafka's API keys, and the version range in which Apache Kafka 4.3 serves each. Which of them a process serves is its
+own business: a broker advertises the part of this table it has handlers for.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 kio's own native reader reserves memory for as many elements as an array's length announces, before it looks at what
 follows; four bytes from anyone end the process. These readers follow kio's schemas and check every length against the
-bytes that are there, as Kafka's do. Records fields come as a `memoryview` of the buffer, so a batch is never copied here.
-Bytes after the entity are the caller's business.
+bytes that are there, as Kafka's do. Records fields come as a `memoryview` of the buffer, so a batch is never copied
+here. Bytes after the entity are the caller's business.
 """
 
 from __future__ import annotations

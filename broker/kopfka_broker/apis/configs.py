@@ -1,0 +1,290 @@
+"""DescribeConfigs and IncrementalAlterConfigs, for topics and brokers. Validation and answers are Kafka's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kio.schema.errors import ErrorCode
+
+from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.apis.names import topic_name_fault
+from kopfka_broker.config.definitions import ConfigType, Definition, definitions
+from kopfka_broker.config.values import BrokerConfig, Source, Value, check_topic_configs
+from kopfka_broker.storage import StorageError
+from kopfka_runtime.errors import SettingsError
+from kopfka_wire.codec import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kopfka_broker.broker import Broker
+    from kopfka_broker.context import RequestContext
+    from kopfka_wire.codec import Codec
+
+_TOPIC, _BROKER = 2, 4
+_SET, _DELETE, _APPEND, _SUBTRACT = range(4)
+
+
+def described_topic_configs(
+    form: Codec, part: str, config: BrokerConfig, overrides: Mapping[str, str]
+) -> tuple[Any, ...]:
+    """Return the configs of a topic as CreateTopics' answer lists them."""
+    found = []
+    for name, definition in definitions().topic.items():
+        if definition.internal and name not in overrides:
+            continue
+        value = config.topic_values(name, overrides)[0]
+        found.append(
+            form.make(
+                part,
+                name=name,
+                value=value.text,
+                read_only=False,
+                config_source=value.source,
+                is_sensitive=definition.sensitive,
+            )
+        )
+    return tuple(found)
+
+
+class ConfigApis:
+    """Handlers over one broker."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    # -- DescribeConfigs ----------------------------------------------------------------------------------------------
+
+    async def describe_configs(self, request: Any, context: RequestContext) -> Any:
+        """Answer DescribeConfigs."""
+        form = codec(context.api_key, context.api_version)
+        results = []
+        for resource in request.resources:
+            code, message, configs = ErrorCode.none, None, ()
+            try:
+                configs = self._describe(form, resource, request)
+            except ApiError as error:
+                code, message = error.code, error.message
+            results.append(
+                form.make(
+                    "DescribeConfigsResult",
+                    error_code=code,
+                    error_message=message,
+                    resource_type=resource.resource_type,
+                    resource_name=resource.resource_name,
+                    configs=configs,
+                )
+            )
+        return form.make(results=tuple(results))
+
+    def _describe(self, form: Codec, resource: Any, request: Any) -> tuple[Any, ...]:
+        config = self._broker.config
+        wanted = resource.configuration_keys
+        documented = getattr(request, "include_documentation", False)
+        if resource.resource_type == _TOPIC:
+            overrides = self._topic_overrides(resource.resource_name)
+            entries = [
+                (definition, config.topic_values(name, overrides), False)
+                for name, definition in definitions().topic.items()
+                if not definition.internal or name in overrides
+            ]
+        elif resource.resource_type == _BROKER:
+            entries = self._broker_entries(resource.resource_name)
+        else:
+            raise ApiError(ErrorCode.invalid_request, f"Unsupported resource type: {resource.resource_type}")
+        return tuple(
+            _entry(
+                form,
+                definition,
+                values,
+                read_only=read_only,
+                synonyms=request.include_synonyms,
+                documented=documented,
+            )
+            for definition, values, read_only in entries
+            if wanted is None or not wanted or definition.name in wanted
+        )
+
+    def _topic_overrides(self, name: str) -> dict[str, str]:
+        fault = topic_name_fault(name)
+        if fault:
+            raise ApiError(ErrorCode.invalid_topic_exception, fault)
+        topic = self._broker.logs.topics.get(name)
+        if topic is None:
+            raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
+        return topic.config
+
+    def _broker_entries(self, name: str) -> list[tuple[Definition, list[Value], bool]]:
+        config = self._broker.config
+        known = definitions().broker
+        if not name:
+            altered = config.altered[""]
+            return [
+                (known[each], [Value(each, text, Source.DYNAMIC_DEFAULT_BROKER)], False)
+                for each, text in sorted(altered.items())
+            ]
+        self._check_broker_id(name)
+        return [
+            (definition, config.values(each), definition.update == "read-only")
+            for each, definition in known.items()
+            if not definition.internal or each in config.file_settings
+        ]
+
+    def _check_broker_id(self, name: str) -> None:
+        own = self._broker.config.node_id
+        if not name.isdigit():
+            raise ApiError(ErrorCode.invalid_request, f"Broker id must be an integer, but it is: {name}")
+        if int(name) != own:
+            raise ApiError(
+                ErrorCode.invalid_request, f"Unexpected broker id, expected {own} or empty string, but received {name}"
+            )
+
+    # -- IncrementalAlterConfigs --------------------------------------------------------------------------------------
+
+    async def incremental_alter_configs(self, request: Any, context: RequestContext) -> Any:
+        """Answer IncrementalAlterConfigs: each resource on its own, all of its changes or none."""
+        form = codec(context.api_key, context.api_version)
+        results = []
+        named = [(each.resource_type, each.resource_name) for each in request.resources]
+        for resource in request.resources:
+            code, message = ErrorCode.none, None
+            try:
+                if named.count((resource.resource_type, resource.resource_name)) > 1:
+                    raise ApiError(ErrorCode.invalid_request, "Each resource must appear at most once.")
+                self._alter(resource, request.validate_only)
+            except ApiError as error:
+                code, message = error.code, error.message
+            results.append(
+                form.make(
+                    "AlterConfigsResourceResponse",
+                    error_code=code,
+                    error_message=message,
+                    resource_type=resource.resource_type,
+                    resource_name=resource.resource_name,
+                )
+            )
+        return form.make(responses=tuple(results))
+
+    def _alter(self, resource: Any, validate_only: bool) -> None:
+        names = [each.name for each in resource.configs]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ApiError(ErrorCode.invalid_request, f"Error due to duplicate config keys: {twice[0]}")
+        nulls = [each.name for each in resource.configs if each.value is None and each.config_operation != _DELETE]
+        if nulls:
+            raise ApiError(ErrorCode.invalid_request, f"Null value not supported for : {','.join(nulls)}")
+        if resource.resource_type == _TOPIC:
+            self._alter_topic(resource, validate_only)
+        elif resource.resource_type == _BROKER:
+            self._alter_broker(resource, validate_only)
+        else:
+            raise ApiError(ErrorCode.invalid_request, f"Unexpected resource type {resource.resource_type}.")
+
+    def _alter_topic(self, resource: Any, validate_only: bool) -> None:
+        name = resource.resource_name
+        before = self._topic_overrides(name)
+        config = self._broker.config
+
+        def inherited(key: str) -> str | None:
+            return config.topic_values(key, {})[0].text
+
+        after = _changed(resource.configs, before, definitions().topic, inherited)
+        try:
+            check_topic_configs(after)
+            log_config = config.log_config(after)
+        except SettingsError as error:
+            raise ApiError(ErrorCode.invalid_config, str(error)) from None
+        if not validate_only and after != before:
+            try:
+                self._broker.logs.alter_config(name, after, log_config)
+            except StorageError as error:
+                raise ApiError(error.code, str(error)) from error
+
+    def _alter_broker(self, resource: Any, validate_only: bool) -> None:
+        name = resource.resource_name
+        config = self._broker.config
+        known = definitions().broker
+        if name:
+            self._check_broker_id(name)
+        for each in resource.configs:
+            if each.name not in known:
+                continue  # Kafka keeps settings of plug-ins it does not know itself
+            update = known[each.name].update
+            if update == "read-only":
+                raise ApiError(ErrorCode.invalid_request, f"Cannot update these configs dynamically: [{each.name}]")
+            if update == "per-broker" and not name:
+                raise ApiError(
+                    ErrorCode.invalid_request,
+                    f"Cannot update these configs at default cluster level, broker id must be specified: [{each.name}]",
+                )
+        before = config.altered.get(name, {})
+
+        def inherited(key: str) -> str | None:
+            values = config.values(key)
+            return values[0].text if values else None
+
+        after = _changed(resource.configs, before, known, inherited)
+        for key, text in after.items():
+            if key not in known:
+                raise ApiError(ErrorCode.invalid_config, f"unknown broker config {key}")
+            try:
+                known[key].parse(text)
+            except SettingsError as error:
+                raise ApiError(ErrorCode.invalid_config, str(error)) from None
+        if not validate_only and after != before:
+            self._broker.alter_broker_config(name, after)
+
+
+def _changed(
+    changes: Any, before: Mapping[str, str], known: Mapping[str, Definition], inherited: Any
+) -> dict[str, str]:
+    """Return the settings after the changes, as Kafka makes them."""
+    after = dict(before)
+    for change in changes:
+        name, operation, text = change.name, change.config_operation, change.value
+        if operation == _SET:
+            after[name] = text
+        elif operation == _DELETE:
+            after.pop(name, None)
+        elif operation in (_APPEND, _SUBTRACT):
+            definition = known.get(name)
+            if definition is None or definition.type is not ConfigType.LIST:
+                verb = "append to" if operation == _APPEND else "subtract from"
+                raise ApiError(ErrorCode.invalid_config, f"Can't {verb} key {name} because its type is not LIST.")
+            have = _words(after.get(name, inherited(name)))
+            given = _words(text)
+            if operation == _APPEND:
+                have += [word for word in given if word not in have]
+            else:
+                have = [word for word in have if word not in given]
+            after[name] = ",".join(have)
+        else:
+            raise ApiError(ErrorCode.invalid_request, f"Unknown config operation {operation}.")
+    return after
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _entry(
+    form: Codec, definition: Definition, values: list[Value], *, read_only: bool, synonyms: bool, documented: bool
+) -> Any:
+    first = values[0] if values else Value(definition.name, None, Source.DEFAULT)
+    hidden = definition.sensitive
+    return form.make(
+        "DescribeConfigsResourceResult",
+        name=definition.name,
+        value=None if hidden else first.text,
+        read_only=read_only,
+        config_source=first.source,
+        is_sensitive=hidden,
+        synonyms=tuple(
+            form.make("DescribeConfigsSynonym", name=each.name, value=None if hidden else each.text, source=each.source)
+            for each in values
+        )
+        if synonyms
+        else (),
+        config_type=definition.type,
+        documentation=definition.doc if documented else None,
+    )

@@ -1,0 +1,132 @@
+"""Fetch sessions (KIP-227): what a client said once about its partitions needs not to be said again, nor answered
+unchanged.
+
+Sessions are kept for as long as the process runs, at most max.incremental.fetch.session.cache.slots of them; a client
+whose session is gone starts another one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from uuid import UUID
+
+    from kopfka_wire.fetch import FetchedPartition
+
+    Key = tuple[str | UUID | None, int]
+
+_FIRST_EPOCH = 1
+_LAST_EPOCH = 2**31 - 1
+# min.incremental.fetch.session.eviction.ms is no setting in Kafka either (FetchSession.scala): two minutes
+_EVICTION_SECONDS = 120.0
+
+
+@dataclass(slots=True)
+class FetchPosition:
+    """Where a client reads one partition, and what it was last told of it."""
+
+    offset: int
+    max_bytes: int
+    leader_epoch: int = -1
+    last_fetched_epoch: int = -1
+    told_high_watermark: int = -1
+    told_log_start: int = -1
+    told_error: bool = False
+
+    def is_news(self, answer: FetchedPartition) -> bool:
+        """Tell whether an answer says anything the client does not know, and take it as told."""
+        news = (
+            bool(answer.records)
+            or answer.diverging is not None
+            or answer.code != 0
+            or self.told_error
+            or answer.high_watermark != self.told_high_watermark
+            or answer.log_start_offset != self.told_log_start
+        )
+        self.told_high_watermark = answer.high_watermark
+        self.told_log_start = answer.log_start_offset
+        self.told_error = answer.code != 0
+        return news
+
+
+class FetchSession:
+    """One client's session with this broker."""
+
+    __slots__ = ("by_id", "epoch", "id", "positions", "used_at")
+
+    def __init__(self, session_id: int, by_id: bool, positions: dict[Key, FetchPosition], now: float) -> None:
+        self.id = session_id
+        self.by_id = by_id
+        self.positions = positions
+        self.epoch = _FIRST_EPOCH
+        self.used_at = now
+
+    def change(self, wanted: Iterable[tuple[Key, FetchPosition]], forgotten: Iterable[Key]) -> None:
+        """Apply what an incremental request says."""
+        for key, position in wanted:
+            known = self.positions.get(key)
+            if known is None:
+                self.positions[key] = position
+            else:
+                known.offset = position.offset
+                known.max_bytes = position.max_bytes
+                known.leader_epoch = position.leader_epoch
+                known.last_fetched_epoch = position.last_fetched_epoch
+        for key in forgotten:
+            self.positions.pop(key, None)
+
+    def step(self, now: float) -> None:
+        """Go on to the epoch of the next request."""
+        self.epoch = self.epoch + 1 if self.epoch < _LAST_EPOCH else _FIRST_EPOCH
+        self.used_at = now
+
+    def rotate(self, answered: Iterable[Key]) -> None:
+        """Put partitions that gave records behind the others, so that none starves where answers are full."""
+        for key in answered:
+            position = self.positions.pop(key, None)
+            if position is not None:
+                self.positions[key] = position
+
+
+class FetchSessions:
+    """The sessions of all clients."""
+
+    def __init__(self, slots: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._sessions: dict[int, FetchSession] = {}  # least recently used first
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, session_id: int) -> FetchSession | None:
+        """Return a session."""
+        return self._sessions.get(session_id)
+
+    def touch(self, session: FetchSession) -> None:
+        """Note that a session was used."""
+        session.step(self._clock())
+        self._sessions[session.id] = self._sessions.pop(session.id)
+
+    def remove(self, session_id: int) -> None:
+        """End a session, if there is such."""
+        self._sessions.pop(session_id, None)
+
+    def create(self, by_id: bool, positions: dict[Key, FetchPosition]) -> FetchSession | None:
+        """Start a session, or return None where there is no room."""
+        now = self._clock()
+        if len(self._sessions) >= self._slots():
+            oldest = next(iter(self._sessions.values()), None)
+            if oldest is None or now - oldest.used_at < _EVICTION_SECONDS:
+                return None
+            self.remove(oldest.id)
+        session_id = 0
+        while session_id == 0 or session_id in self._sessions:
+            session_id = secrets.randbits(31)
+        session = self._sessions[session_id] = FetchSession(session_id, by_id, positions, now)
+        return session

@@ -1,0 +1,213 @@
+"""Metadata, DescribeCluster and DescribeTopicPartitions: what there is, and where clients find it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kio.schema.errors import ErrorCode
+
+from kopfka_broker.apis.names import is_topic_name
+from kopfka_wire.codec import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kopfka_broker.broker import Broker
+    from kopfka_broker.context import RequestContext
+    from kopfka_broker.storage import Topic
+    from kopfka_wire.codec import Codec
+
+# bits of AclOperation; without an authorizer everyone may do everything (KIP-430)
+_NOT_ASKED = -(2**31)
+_ON_TOPIC = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
+_ON_CLUSTER = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
+_BROKERS, _CONTROLLERS = 1, 2
+
+
+class MetadataApis:
+    """Handlers over one broker."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def metadata(self, request: Any, context: RequestContext) -> Any:
+        """Answer Metadata; topics that do not exist yet are created where the request and the broker allow it."""
+        form = codec(context.api_key, context.api_version)
+        ask_operations = getattr(request, "include_topic_authorized_operations", False)
+        wanted = request.topics
+        if wanted is None or (context.api_version == 0 and not wanted):
+            topics = [
+                self._topic(form, topic, ask_operations)
+                for topic in sorted(self._broker.logs.topics.values(), key=_name)
+            ]
+        else:
+            topics = [
+                self._wanted(form, each, ask_operations, getattr(request, "allow_auto_topic_creation", True))
+                for each in wanted
+            ]
+        node = self._broker.node(context.listener)
+        return form.make(
+            brokers=(
+                form.make(
+                    "MetadataResponseBroker", node_id=node.node_id, host=node.host, port=node.port, rack=self._rack()
+                ),
+            ),
+            cluster_id=self._broker.logs.cluster_id,
+            controller_id=node.node_id,
+            topics=tuple(topics),
+            cluster_authorized_operations=(
+                _ON_CLUSTER if getattr(request, "include_cluster_authorized_operations", False) else _NOT_ASKED
+            ),
+            error_code=ErrorCode.none,
+        )
+
+    def _rack(self) -> str | None:
+        rack = self._broker.config.get("broker.rack")
+        return None if rack is None else str(rack)
+
+    def _wanted(self, form: Codec, wanted: Any, ask_operations: bool, may_create: bool) -> Any:
+        name, topic_id = wanted.name, getattr(wanted, "topic_id", None)
+        if name is None:
+            topic = self._broker.logs.topic_by_id(topic_id) if topic_id is not None else None
+            if topic is None:
+                return self._error(form, None, topic_id, ErrorCode.unknown_topic_id)
+            return self._topic(form, topic, ask_operations)
+        topic = self._broker.logs.topics.get(name)
+        if topic is None:
+            if not is_topic_name(name):
+                return self._error(form, name, None, ErrorCode.invalid_topic_exception)
+            topic = self._broker.auto_create(name) if may_create else None
+        if topic is None:
+            return self._error(form, name, None, ErrorCode.unknown_topic_or_partition)
+        return self._topic(form, topic, ask_operations)
+
+    def _error(self, form: Codec, name: str | None, topic_id: Any, code: ErrorCode) -> Any:
+        return form.make(
+            "MetadataResponseTopic",
+            error_code=code,
+            name=name if name is not None or form.version >= 12 else "",
+            topic_id=topic_id,
+            is_internal=False,
+            partitions=(),
+            topic_authorized_operations=_NOT_ASKED,
+        )
+
+    def _topic(self, form: Codec, topic: Topic, ask_operations: bool) -> Any:
+        node_id = self._broker.config.node_id
+        return form.make(
+            "MetadataResponseTopic",
+            error_code=ErrorCode.none,
+            name=topic.name,
+            topic_id=topic.topic_id,
+            is_internal=topic.internal,
+            partitions=tuple(
+                form.make(
+                    "MetadataResponsePartition",
+                    error_code=ErrorCode.none,
+                    partition_index=log.partition,
+                    leader_id=node_id,
+                    leader_epoch=log.leader_epoch,
+                    replica_nodes=(node_id,),
+                    isr_nodes=(node_id,),
+                    offline_replicas=(),
+                )
+                for log in topic.partitions
+            ),
+            topic_authorized_operations=_ON_TOPIC if ask_operations else _NOT_ASKED,
+        )
+
+    async def describe_cluster(self, request: Any, context: RequestContext) -> Any:
+        """Answer DescribeCluster; this cluster's controller is the broker itself and not reachable as one."""
+        form = codec(context.api_key, context.api_version)
+        kind = getattr(request, "endpoint_type", _BROKERS)
+        if kind != _BROKERS:
+            code = ErrorCode.mismatched_endpoint_type if kind == _CONTROLLERS else ErrorCode.unsupported_endpoint_type
+            what = "CONTROLLER" if kind == _CONTROLLERS else "UNKNOWN"
+            return form.make(
+                error_code=code,
+                error_message="The request was sent to an endpoint of type BROKER, "
+                f"but we wanted an endpoint of type {what}",
+                endpoint_type=_BROKERS,
+                cluster_id="",
+                controller_id=-1,
+                brokers=(),
+                cluster_authorized_operations=_NOT_ASKED,
+            )
+        node = self._broker.node(context.listener)
+        broker = form.make(
+            "DescribeClusterBroker",
+            broker_id=node.node_id,
+            host=node.host,
+            port=node.port,
+            rack=self._rack(),
+            is_fenced=False,
+        )
+        return form.make(
+            error_code=ErrorCode.none,
+            error_message=None,
+            endpoint_type=_BROKERS,
+            cluster_id=self._broker.logs.cluster_id,
+            controller_id=node.node_id,
+            brokers=(broker,),
+            cluster_authorized_operations=_ON_CLUSTER if request.include_cluster_authorized_operations else _NOT_ASKED,
+        )
+
+    async def describe_topic_partitions(self, request: Any, context: RequestContext) -> Any:
+        """Answer DescribeTopicPartitions (KIP-966): topics by name, in pages of at most so many partitions."""
+        form = codec(context.api_key, context.api_version)
+        names: Iterable[str] = sorted({each.name for each in request.topics} or self._broker.logs.topics)
+        cursor = request.cursor
+        limit = min(request.response_partition_limit, self._broker.config.number("max.request.partition.size.limit"))
+        first_partition = 0
+        if cursor is not None:
+            names = [name for name in names if name >= cursor.topic_name]
+            first_partition = cursor.partition_index
+        topics: list[Any] = []
+        next_cursor = None
+        for name in names:
+            start = first_partition if cursor is not None and name == cursor.topic_name else 0
+            topic = self._broker.logs.topics.get(name)
+            if topic is None:
+                topics.append(self._described(form, name, None, ()))
+                continue
+            if limit <= 0:
+                next_cursor = form.make("Cursor", topic_name=name, partition_index=start)
+                break
+            page = topic.partitions[start : start + limit]
+            limit -= len(page)
+            topics.append(self._described(form, name, topic, page))
+            if start + len(page) < len(topic.partitions):
+                next_cursor = form.make("Cursor", topic_name=name, partition_index=start + len(page))
+                break
+        return form.make(topics=tuple(topics), next_cursor=next_cursor)
+
+    def _described(self, form: Codec, name: str, topic: Topic | None, logs: Iterable[Any]) -> Any:
+        node_id = self._broker.config.node_id
+        missing = ErrorCode.unknown_topic_or_partition if is_topic_name(name) else ErrorCode.invalid_topic_exception
+        return form.make(
+            "DescribeTopicPartitionsResponseTopic",
+            error_code=missing if topic is None else ErrorCode.none,
+            name=name,
+            topic_id=None if topic is None else topic.topic_id,
+            is_internal=topic is not None and topic.internal,
+            partitions=tuple(
+                form.make(
+                    "DescribeTopicPartitionsResponsePartition",
+                    error_code=ErrorCode.none,
+                    partition_index=log.partition,
+                    leader_id=node_id,
+                    leader_epoch=log.leader_epoch,
+                    replica_nodes=(node_id,),
+                    isr_nodes=(node_id,),
+                    eligible_leader_replicas=(),
+                    last_known_elr=(),
+                    offline_replicas=(),
+                )
+                for log in logs
+            ),
+            topic_authorized_operations=_ON_TOPIC if topic is not None else _NOT_ASKED,
+        )
+
+
+def _name(topic: Topic) -> str:
+    return topic.name

@@ -1,0 +1,317 @@
+"""CreateTopics, DeleteTopics, CreatePartitions and DeleteRecords, answered as a Kafka cluster of one broker does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from kio.schema.errors import ErrorCode
+
+from kopfka_broker.apis.configs import described_topic_configs
+from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.apis.names import INTERNAL_TOPICS, colliding, topic_name_fault
+from kopfka_broker.config.values import check_topic_configs
+from kopfka_broker.storage import StorageError
+from kopfka_runtime.errors import SettingsError
+from kopfka_wire.codec import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kopfka_broker.broker import Broker
+    from kopfka_broker.context import RequestContext
+    from kopfka_broker.storage import Topic
+    from kopfka_wire.codec import Codec
+
+_DEFAULT = -1
+_HIGH_WATERMARK = -1
+# a request for more than this is taken for a mistake, as Kafka takes it (KafkaConfig has no setting for it)
+_MOST_PARTITIONS = 10_000
+
+
+class TopicApis:
+    """Handlers over one broker."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    # -- CreateTopics -------------------------------------------------------------------------------------------------
+
+    async def create_topics(self, request: Any, context: RequestContext) -> Any:
+        """Answer CreateTopics."""
+        form = codec(context.api_key, context.api_version)
+        times = Counter(each.name for each in request.topics)
+        results = []
+        for name, wanted in {each.name: each for each in request.topics}.items():
+            try:
+                if times[name] > 1:
+                    raise ApiError(ErrorCode.invalid_request, "Duplicate topic name.")
+                results.append(self._create(form, wanted, request.validate_only))
+            except ApiError as error:
+                results.append(_not_created(form, name, error))
+        return form.make(topics=tuple(results))
+
+    def _create(self, form: Codec, wanted: Any, validate_only: bool) -> Any:
+        name = wanted.name
+        if name in INTERNAL_TOPICS and name not in self._broker.logs.topics and name != "__consumer_offsets":
+            raise ApiError(ErrorCode.invalid_request, f"Creation of internal topic {name} is prohibited.")
+        self._check_name(name)
+        partitions = self._check_partitions(wanted)
+        overrides = {each.name: each.value for each in wanted.configs or ()}
+        try:
+            check_topic_configs(overrides)
+        except SettingsError as error:
+            raise ApiError(ErrorCode.invalid_config, str(error)) from None
+        topic = None if validate_only else self._broker.create_topic(name, partitions, overrides)
+        return form.make(
+            "CreatableTopicResult",
+            name=name,
+            topic_id=None if topic is None else topic.topic_id,
+            error_code=ErrorCode.none,
+            error_message=None,
+            topic_config_error_code=0,
+            num_partitions=partitions,
+            replication_factor=1,
+            configs=described_topic_configs(form, "CreatableTopicConfigs", self._broker.config, overrides),
+        )
+
+    def _check_name(self, name: str) -> None:
+        fault = topic_name_fault(name)
+        if fault:
+            raise ApiError(ErrorCode.invalid_topic_exception, fault)
+        topics = self._broker.logs.topics
+        if name in topics:
+            raise ApiError(ErrorCode.topic_already_exists, f"Topic '{name}' already exists.")
+        if "." in name or "_" in name:
+            for other in topics:
+                if colliding(other) == colliding(name):
+                    raise ApiError(
+                        ErrorCode.invalid_topic_exception, f"Topic '{name}' collides with existing topic: {other}"
+                    )
+
+    def _check_partitions(self, wanted: Any) -> int:
+        if wanted.assignments:
+            return self._check_assignments(wanted)
+        factor = wanted.replication_factor
+        if factor < _DEFAULT or factor == 0:
+            raise ApiError(
+                ErrorCode.invalid_replication_factor,
+                "Replication factor must be larger than 0, or -1 to use the default value.",
+            )
+        count = wanted.num_partitions
+        if count == 0 or count < _DEFAULT:
+            raise ApiError(
+                ErrorCode.invalid_partitions, "Number of partitions was set to an invalid non-positive value."
+            )
+        if factor == _DEFAULT:
+            factor = self._broker.config.number("default.replication.factor")
+        if count == _DEFAULT:
+            count = self._broker.config.number("num.partitions")
+        _check_factor(factor)
+        if count > _MOST_PARTITIONS:
+            raise ApiError(
+                ErrorCode.policy_violation,
+                f"Excessively large number of partitions per request: {count}, at most {_MOST_PARTITIONS} are taken",
+            )
+        return int(count)
+
+    def _check_assignments(self, wanted: Any) -> int:
+        if wanted.replication_factor != _DEFAULT:
+            raise ApiError(
+                ErrorCode.invalid_request,
+                "A manual partition assignment was specified, but replication factor was not set to -1.",
+            )
+        if wanted.num_partitions != _DEFAULT:
+            raise ApiError(
+                ErrorCode.invalid_request,
+                "A manual partition assignment was specified, but numPartitions was not set to -1.",
+            )
+        given = {each.partition_index: each.broker_ids for each in wanted.assignments}
+        if len(given) != len(wanted.assignments):
+            twice = Counter(each.partition_index for each in wanted.assignments).most_common(1)[0][0]
+            raise ApiError(
+                ErrorCode.invalid_replica_assignment,
+                f"Found multiple manual partition assignments for partition {twice}",
+            )
+        for brokers in given.values():
+            self._check_brokers(brokers)
+        if sorted(given) != list(range(len(given))):
+            raise ApiError(
+                ErrorCode.invalid_replica_assignment, "partitions should be a consecutive 0-based integer sequence"
+            )
+        return len(given)
+
+    def _check_brokers(self, brokers: Sequence[int]) -> None:
+        if not brokers:
+            raise ApiError(
+                ErrorCode.invalid_replica_assignment, "The manual partition assignment includes an empty replica list."
+            )
+        if len(set(brokers)) != len(brokers):
+            twice = Counter(brokers).most_common(1)[0][0]
+            raise ApiError(
+                ErrorCode.invalid_replica_assignment,
+                f"The manual partition assignment includes the broker {twice} more than once.",
+            )
+        for broker in brokers:
+            if broker != self._broker.config.node_id:
+                raise ApiError(
+                    ErrorCode.invalid_replica_assignment,
+                    f"The manual partition assignment includes broker {broker}, but no such broker is registered.",
+                )
+
+    # -- DeleteTopics -------------------------------------------------------------------------------------------------
+
+    async def delete_topics(self, request: Any, context: RequestContext) -> Any:
+        """Answer DeleteTopics."""
+        form = codec(context.api_key, context.api_version)
+        if context.api_version >= 6:
+            wanted = [(each.name, each.topic_id) for each in request.topics]
+        else:
+            wanted = [(name, None) for name in request.topic_names]
+        times = Counter(wanted)
+        results = []
+        for name, topic_id in times:
+            answer = {"name": name, "topic_id": topic_id, "error_code": ErrorCode.none, "error_message": None}
+            try:
+                if times[(name, topic_id)] > 1:
+                    what = "name" if name is not None else "id"
+                    raise ApiError(ErrorCode.invalid_request, f"Duplicate topic {what}.")
+                topic = self._find(name, topic_id)
+                await self._broker.delete_topic(topic.name)
+                answer |= {"name": topic.name, "topic_id": topic.topic_id}
+            except ApiError as error:
+                answer |= {"error_code": error.code, "error_message": error.message}
+            results.append(form.make("DeletableTopicResult", **answer))
+        return form.make(responses=tuple(results))
+
+    def _find(self, name: str | None, topic_id: Any) -> Topic:
+        if name is None and topic_id is None:
+            raise ApiError(ErrorCode.invalid_request, "Neither topic name nor id were specified.")
+        if name is not None and topic_id is not None:
+            raise ApiError(ErrorCode.invalid_request, "You may not specify both topic name and topic id.")
+        if not self._broker.config.get("delete.topic.enable"):
+            raise ApiError(ErrorCode.topic_deletion_disabled, "Topic deletion is disabled.")
+        if name is None:
+            found = self._broker.logs.topic_by_id(topic_id)
+            if found is None:
+                raise ApiError(ErrorCode.unknown_topic_id, "This server does not host this topic ID.")
+            return found
+        found = self._broker.logs.topics.get(name)
+        if found is None:
+            raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
+        return found
+
+    # -- CreatePartitions ---------------------------------------------------------------------------------------------
+
+    async def create_partitions(self, request: Any, context: RequestContext) -> Any:
+        """Answer CreatePartitions."""
+        form = codec(context.api_key, context.api_version)
+        times = Counter(each.name for each in request.topics)
+        results = []
+        for name, wanted in {each.name: each for each in request.topics}.items():
+            code, message = ErrorCode.none, None
+            try:
+                if times[name] > 1:
+                    raise ApiError(ErrorCode.invalid_request, "Duplicate topic name.")
+                self._add_partitions(wanted, request.validate_only)
+            except ApiError as error:
+                code, message = error.code, error.message
+            results.append(form.make("CreatePartitionsTopicResult", name=name, error_code=code, error_message=message))
+        return form.make(results=tuple(results))
+
+    def _add_partitions(self, wanted: Any, validate_only: bool) -> None:
+        topic = self._broker.logs.topics.get(wanted.name)
+        if topic is None:
+            raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
+        have = len(topic.partitions)
+        if wanted.count == have:
+            raise ApiError(ErrorCode.invalid_partitions, f"Topic already has {have} partition(s).")
+        if wanted.count < have:
+            raise ApiError(
+                ErrorCode.invalid_partitions,
+                f"The topic {wanted.name} currently has {have} partition(s); {wanted.count} would not be an increase.",
+            )
+        more = wanted.count - have
+        if more > _MOST_PARTITIONS:
+            raise ApiError(
+                ErrorCode.policy_violation,
+                f"Excessively large number of partitions per request: {more}, at most {_MOST_PARTITIONS} are taken",
+            )
+        if wanted.assignments is not None:
+            if len(wanted.assignments) != more:
+                raise ApiError(
+                    ErrorCode.invalid_replica_assignment,
+                    f"Attempted to add {more} additional partition(s), "
+                    f"but only {len(wanted.assignments)} assignment(s) were specified.",
+                )
+            for each in wanted.assignments:
+                self._check_brokers(each.broker_ids)
+        if not validate_only:
+            try:
+                self._broker.logs.add_partitions(wanted.name, wanted.count)
+            except StorageError as error:
+                raise ApiError(error.code, str(error)) from error
+
+    # -- DeleteRecords ------------------------------------------------------------------------------------------------
+
+    async def delete_records(self, request: Any, context: RequestContext) -> Any:
+        """Answer DeleteRecords: move log start offsets up."""
+        form = codec(context.api_key, context.api_version)
+        return form.make(
+            topics=tuple(
+                form.make(
+                    "DeleteRecordsTopicResult",
+                    name=topic.name,
+                    partitions=tuple(self._delete_records(form, topic.name, each) for each in topic.partitions),
+                )
+                for topic in request.topics
+            )
+        )
+
+    def _delete_records(self, form: Codec, topic: str, wanted: Any) -> Any:
+        low_watermark, code = -1, ErrorCode.none
+        log = self._broker.partition(topic, wanted.partition_index)
+        if log is None:
+            code = ErrorCode.unknown_topic_or_partition
+        elif topic in INTERNAL_TOPICS:
+            code = ErrorCode.invalid_topic_exception
+        else:
+            before = log.high_watermark if wanted.offset == _HIGH_WATERMARK else wanted.offset
+            if not 0 <= before <= log.high_watermark:
+                code = ErrorCode.offset_out_of_range
+            elif "delete" not in log.config.cleanup_policy:
+                code = ErrorCode.policy_violation
+            else:
+                try:
+                    low_watermark = log.delete_records(before)
+                except StorageError as error:
+                    code = error.code
+        return form.make(
+            "DeleteRecordsPartitionResult",
+            partition_index=wanted.partition_index,
+            low_watermark=low_watermark,
+            error_code=code,
+        )
+
+
+def _check_factor(factor: int) -> None:
+    if factor != 1:
+        raise ApiError(
+            ErrorCode.invalid_replication_factor,
+            f"Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be "
+            "reached because only 1 broker(s) are registered.",
+        )
+
+
+def _not_created(form: Codec, name: str, error: ApiError) -> Any:
+    return form.make(
+        "CreatableTopicResult",
+        name=name,
+        topic_id=None,
+        error_code=error.code,
+        error_message=error.message,
+        topic_config_error_code=0,
+        num_partitions=-1,
+        replication_factor=-1,
+        configs=(),
+    )

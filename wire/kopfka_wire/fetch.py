@@ -1,0 +1,100 @@
+"""Fetch, the other busy request: its answer is written by hand, in every version, around batches that are never copied.
+
+Writes what `Codec` would write (tests hold them against each other). Requests are read by `Codec`: with sessions
+(KIP-227) they are short.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+from uuid import UUID
+
+from kopfka_wire.writing import compact_text, legacy_text, unsigned_varint
+
+FIRST_WITH_IDS = 13
+_FIRST_FLEXIBLE = 12
+_FIRST_WITH_SESSIONS = 7
+_INT32 = struct.Struct(">i")
+_SESSION = struct.Struct(">ihi")
+_UNTIL_LAST_STABLE = struct.Struct(">ihqq")
+_UNTIL_LOG_START = struct.Struct(">ihqqq")
+_ZERO_UUID = bytes(16)
+
+TopicKey = str | UUID | None
+"""How a request names a topic: by name before version 13, by id from there on (None: the zero id)."""
+Buffers = list[bytes | bytearray | memoryview]
+
+
+class FetchedPartition(NamedTuple):
+    """What one partition answers."""
+
+    partition: int
+    code: int
+    high_watermark: int = -1
+    last_stable_offset: int = -1
+    log_start_offset: int = -1
+    records: bytes | memoryview = b""
+    diverging: tuple[int, int] | None = None
+    """Epoch and end offset, for a reader that followed another history than the log's."""
+
+
+def write_fetch_response(
+    version: int,
+    topics: list[tuple[TopicKey, list[FetchedPartition]]],
+    *,
+    code: int = 0,
+    session_id: int = 0,
+    committed: bool = False,
+) -> Buffers:
+    """Return the body of the answer, in the version of the request.
+
+    Args:
+        version: of the request.
+        topics: in the order of the answer.
+        code: the error of the whole request.
+        session_id: of the fetch session this answer belongs to, 0 for none.
+        committed: the reader wants committed records only, so the list of aborted transactions is empty and not null.
+    """
+    flexible = version >= _FIRST_FLEXIBLE
+    out: Buffers = []
+    part = bytearray(_SESSION.pack(0, code, session_id) if version >= _FIRST_WITH_SESSIONS else bytes(4))
+    part += unsigned_varint(len(topics) + 1) if flexible else _INT32.pack(len(topics))
+    aborted = (b"\1" if committed else b"\0") if flexible else _INT32.pack(0 if committed else -1)
+    for topic, partitions in topics:
+        if version >= FIRST_WITH_IDS:
+            part += topic.bytes if isinstance(topic, UUID) else _ZERO_UUID
+        else:
+            name = topic if isinstance(topic, str) else ""
+            part += compact_text(name) if flexible else legacy_text(name)
+        part += unsigned_varint(len(partitions) + 1) if flexible else _INT32.pack(len(partitions))
+        for each in partitions:
+            if version >= 5:
+                part += _UNTIL_LOG_START.pack(
+                    each.partition, each.code, each.high_watermark, each.last_stable_offset, each.log_start_offset
+                )
+            else:
+                part += _UNTIL_LAST_STABLE.pack(each.partition, each.code, each.high_watermark, each.last_stable_offset)
+            part += aborted
+            if version >= 11:
+                part += b"\xff\xff\xff\xff"  # preferred_read_replica: none
+            size = len(each.records)
+            part += unsigned_varint(size + 1) if flexible else _INT32.pack(size)
+            if size:
+                out += (part, each.records)
+                part = bytearray()
+            if flexible:
+                part += _diverging_tag(each.diverging)
+        if flexible:
+            part += b"\0"
+    if flexible:
+        part += b"\0"
+    out.append(part)
+    return out
+
+
+def _diverging_tag(diverging: tuple[int, int] | None) -> bytes:
+    if diverging is None:
+        return b"\0"
+    body = struct.pack(">iqB", *diverging, 0)
+    return b"\1\0" + unsigned_varint(len(body)) + body
