@@ -1,14 +1,13 @@
-"""Headers of record batches, version 2 (KIP-98): reading, checking and walking them without touching the records inside.
+"""Headers of record batches, version 2 (KIP-98): read, check and walk them without touching the records inside.
 
-Batches stay opaque bytes between socket and disk; what is inside is the business of `kopfka_wire.records`. Magic 0 and 1
-(message sets of before Kafka 0.11) are refused: Apache Kafka 4 neither writes nor accepts them.
+Batches stay opaque bytes between socket and disk; what is inside is the business of `kopfka_wire.records`. Magic 0
+and 1 (message sets of before Kafka 0.11) are refused: Apache Kafka 4 neither writes nor accepts them.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crc32c import crc32c
 
@@ -60,9 +59,8 @@ def increment_sequence(sequence: int, by: int) -> int:
     return (sequence + by) & _MAX_INT
 
 
-@dataclass(frozen=True, slots=True)
-class BatchHeader:
-    """The 61 bytes before the records; names are those of Kafka's message format."""
+class BatchHeader(NamedTuple):
+    """The 61 bytes before the records, by the names of Kafka's message format. One is made for each batch: a tuple."""
 
     base_offset: int
     batch_length: int
@@ -129,7 +127,7 @@ def read_header(buffer: Buffer, position: int = 0) -> BatchHeader:
         CorruptBatchError: the buffer ends inside the header, or a field has an impossible value.
     """
     try:
-        header = BatchHeader(*HEADER.unpack_from(buffer, position))
+        header = BatchHeader._make(HEADER.unpack_from(buffer, position))
     except struct.error:
         if len(buffer) - position > MAGIC_OFFSET and buffer[position + MAGIC_OFFSET] != MAGIC:
             raise UnsupportedBatchError(_unsupported(_FRAME.unpack_from(buffer, position)[3])) from None
@@ -158,7 +156,7 @@ def split_batches(buffer: Buffer) -> Iterator[tuple[int, BatchHeader]]:
     while position < end:
         header = read_header(buffer, position)
         if position + header.size > end:
-            raise CorruptBatchError(f"batch at {position} has {header.size} bytes, of which {end - position} are there")
+            raise _cut(buffer, position, header)
         yield position, header
         position += header.size
 
@@ -182,11 +180,15 @@ def verify_crc(buffer: Buffer, position: int, header: BatchHeader) -> None:
     found = checksum(buffer, position, header.size)
     if found != header.crc:
         raise CorruptBatchError(
-            f"batch at {position} (base offset {header.base_offset}) has checksum {found:#010x}, its header says {header.crc:#010x}"
+            f"batch at {position} (base offset {header.base_offset}) has checksum {found:#010x}, "
+            f"its header says {header.crc:#010x}"
         )
 
 
+def _cut(buffer: Buffer, position: int, header: BatchHeader) -> CorruptBatchError:
+    there = len(buffer) - position
+    return CorruptBatchError(f"batch at {position} has {header.size} bytes, of which {there} are there")
+
+
 def _unsupported(magic: int) -> str:
-    return (
-        f"record batch format version {magic} is not supported: version {MAGIC} is what clients since Kafka 0.11 write"
-    )
+    return f"record batch format version {magic} is not supported: clients since Kafka 0.11 write version {MAGIC}"

@@ -61,8 +61,8 @@ def encode_batch(
 ) -> bytes:
     """Encode one uncompressed batch.
 
-    Records take the offsets from `base_offset` on, in their order; their own `offset` is not looked at, since a batch that
-    is produced has none yet. A record whose timestamp is -1 gets `timestamp`.
+    Records take the offsets from `base_offset` on, in their order; their own `offset` is not looked at, since a batch
+    that is produced has none yet. A record whose timestamp is -1 gets `timestamp`.
 
     Raises:
         ValueError: there are no records.
@@ -134,6 +134,10 @@ def _decode_records(header: BatchHeader, data: bytes) -> Iterator[Record]:
         raise CorruptBatchError(
             f"{len(data) - at} bytes after the last record of the batch at offset {header.base_offset}"
         )
+
+
+def _where(header: BatchHeader) -> str:
+    return f"a record of the batch at offset {header.base_offset}"
 
 
 def _decode_record(header: BatchHeader, data: bytes, at: int) -> tuple[Record, int]:

@@ -23,7 +23,9 @@ from kopfka_broker.storage.errors import (
     UnsupportedCompressionTypeError,
 )
 from kopfka_broker.storage.log import Appended, PartitionLog
-from kopfka_broker.storage.manager import LogManager, Topic
+from kopfka_broker.storage.manager import LogManager
+from kopfka_broker.storage.schedule import StorageSettings
+from kopfka_broker.storage.topics import Topic
 
 __all__ = [
     "Appended",
@@ -43,6 +45,7 @@ __all__ = [
     "PartitionLog",
     "RecordListTooLargeError",
     "StorageError",
+    "StorageSettings",
     "Topic",
     "TopicExistsError",
     "UnknownTopicError",

@@ -1,0 +1,40 @@
+"""What all logs of one data folder share: open files, group commit, clock, and who has a problem with the disk."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from kopfka_broker.storage.flusher import Flusher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kopfka_broker.storage.files import OpenFiles
+
+log = logging.getLogger(__name__)
+
+
+class Disk:
+    """One data folder as its logs see it."""
+
+    def __init__(self, files: OpenFiles, clock: Callable[[], int], save_log_starts: Callable[[], None]) -> None:
+        self.files = files
+        self.clock = clock
+        self.flusher = Flusher()
+        self.save_log_starts = save_log_starts
+        """Writes `log-start-offset-checkpoint` of all logs; raises KafkaStorageError."""
+        self.offline: dict[Path, str] = {}
+        """Partition folders that take no records, and why."""
+
+    def failed(self, directory: Path, reason: str) -> None:
+        """Take note that a write or a sync failed; it is said in the log once, until it works again."""
+        if directory not in self.offline:
+            log.error("%s; reading goes on, writing resumes when the disk takes it", reason)
+        self.offline[directory] = reason
+
+    def recovered(self, directory: Path) -> None:
+        """Take note that a folder takes records again."""
+        if self.offline.pop(directory, None) is not None:
+            log.warning("%s takes records again", directory)

@@ -1,0 +1,180 @@
+"""Group commit: one thread per data folder syncs what all waiting appends of all logs wrote meanwhile.
+
+While a round of syncs runs, those who ask next wait together for the next round, so under load one fdatasync answers
+for many appends. A failed sync is never taken back by a later one that succeeds: the kernel may have dropped the pages
+and forgotten about it. Such a log is repaired first (`FlushJob.rewrite`): the bytes are read back, checked against
+their checksums and written again, so that they are dirty pages again, and only then synced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from kopfka_broker.storage.checkpoints import sync_data, sync_directory
+from kopfka_broker.storage.errors import KafkaStorageError
+from kopfka_wire.batches import CorruptBatchError, split_batches, verify_crc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kopfka_broker.storage.files import LogFile
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPart:
+    """A file to sync, held open by a pin, and the range of whole batches in it that is not on disk yet."""
+
+    file: LogFile
+    descriptor: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlushJob:
+    """What puts a log on disk up to `offset`."""
+
+    parts: tuple[FlushPart, ...]
+    directories: tuple[Path, ...]
+    offset: int
+    rewrite: bool
+
+    def run(self) -> str | None:
+        """Do it, on any thread; None, or what went wrong."""
+        try:
+            for part in self.parts:
+                if self.rewrite:
+                    _write_again(part)
+                sync_data(part.descriptor)
+            for directory in self.directories:
+                sync_directory(directory)
+        except (OSError, CorruptBatchError) as error:
+            return str(error)
+        return None
+
+
+class Flushable(Protocol):
+    """A log as the flusher knows it."""
+
+    def begin_flush(self) -> FlushJob | None:
+        """Pin what is to be synced now; None where everything is on disk. Raises KafkaStorageError."""
+
+    def end_flush(self, job: FlushJob, wrong: str | None) -> None:
+        """Unpin, and take note of the outcome."""
+
+
+class Flusher:
+    """The group commit of one data folder."""
+
+    def __init__(self) -> None:
+        self._executor: ThreadPoolExecutor | None = None
+        self._waiting: dict[Flushable, list[asyncio.Future[None]]] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    async def flush(self, target: Flushable) -> None:
+        """Return once all that `target` has now is on disk.
+
+        Raises:
+            KafkaStorageError: it could not be put there.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(target, []).append(future)
+        self._start()
+        await future
+
+    def request(self, target: Flushable) -> None:
+        """Put `target` on disk soon; no one waits for it. Without a running loop it is done at once."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush_now(target)
+            return
+        self._waiting.setdefault(target, [])
+        self._start()
+
+    def flush_now(self, target: Flushable) -> str | None:
+        """Put `target` on disk before this returns; None, or what went wrong."""
+        try:
+            job = target.begin_flush()
+        except KafkaStorageError as error:
+            return str(error)
+        if job is None:
+            return None
+        wrong = job.run()
+        target.end_flush(job, wrong)
+        return wrong
+
+    async def close(self) -> None:
+        """Wait for what is under way and end the thread."""
+        while self._running is not None:
+            await asyncio.wait([self._running])
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+
+    def _start(self) -> None:
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._rounds())
+
+    async def _rounds(self) -> None:
+        try:
+            while self._waiting:
+                round_, self._waiting = self._waiting, {}
+                await self._round(round_)
+        finally:
+            self._running = None
+
+    async def _round(self, round_: dict[Flushable, list[asyncio.Future[None]]]) -> None:
+        jobs: list[tuple[Flushable, FlushJob]] = []
+        for target, waiters in round_.items():
+            try:
+                job = target.begin_flush()
+            except KafkaStorageError as error:
+                _answer(waiters, str(error))
+                continue
+            if job is None:
+                _answer(waiters, None)
+            else:
+                jobs.append((target, job))
+        if not jobs:
+            return
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="fdatasync")
+        loop = asyncio.get_running_loop()
+        results = await loop.run_in_executor(self._executor, _run_all, [job for _, job in jobs])
+        for (target, job), wrong in zip(jobs, results, strict=True):
+            target.end_flush(job, wrong)
+            _answer(round_[target], wrong)
+
+
+def _run_all(jobs: list[FlushJob]) -> list[str | None]:
+    return [job.run() for job in jobs]
+
+
+def _answer(waiters: list[asyncio.Future[None]], wrong: str | None) -> None:
+    for future in waiters:
+        if future.done():  # its request was cancelled
+            continue
+        if wrong is None:
+            future.set_result(None)
+        else:
+            future.set_exception(KafkaStorageError(f"not on disk: {wrong}"))
+
+
+def _write_again(part: FlushPart) -> None:
+    data = os.pread(part.descriptor, part.end - part.start, part.start)
+    if len(data) < part.end - part.start:
+        raise CorruptBatchError(f"{part.file.path} is shorter than what was written to it")
+    for position, header in split_batches(data):
+        verify_crc(data, position, header)
+    view, position = memoryview(data), part.start
+    while view:
+        written = os.pwrite(part.descriptor, view, position)
+        view, position = view[written:], position + written

@@ -1,0 +1,227 @@
+"""Loading a log from its folder, and recovering it after an unclean end.
+
+After a clean shutdown nothing is checked and only the tail after the last index entry is read. After anything else the
+batches from the recovery point on are checked one by one; everything below it was synced. The first batch that is cut
+or fails its checksum ends the log: a sync covers all that was written before it, so nothing behind such a batch was
+ever acknowledged as being on disk. What is cut is said in the process's log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from kopfka_broker.storage.errors import KafkaStorageError
+from kopfka_broker.storage.segment import DELETED_SUFFIX, LOG_SUFFIX
+from kopfka_broker.storage.snapshots import keep_snapshots, load_snapshot, remove_snapshots
+from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kopfka_broker.storage.log import PartitionLog
+    from kopfka_broker.storage.segment import Segment
+    from kopfka_wire.batches import BatchHeader
+
+log = logging.getLogger(__name__)
+
+_LEFTOVERS = (DELETED_SUFFIX, ".cleaned", ".tmp")
+_CHUNK = 4 * 1024 * 1024
+
+
+def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean: bool) -> None:
+    """Load the segments of a log that has none yet, and bring its end, its producers and its epochs into order.
+
+    Args:
+        log_start: from `log-start-offset-checkpoint`, 0 where it says nothing.
+        recovery_point: from `recovery-point-offset-checkpoint`; everything below was synced.
+        clean: the folder was shut down cleanly; nothing needs checking.
+
+    Raises:
+        KafkaStorageError: the disk failed.
+    """
+    try:
+        _load_segments(partition, log_start)
+        _open_indexes(partition, len(partition.segments) - 1 if clean else partition.segment_at(recovery_point))
+        if clean:
+            clean = _load_end(partition)
+        if not clean:
+            _recover(partition, recovery_point)
+        end = partition.log_end_offset
+        partition.log_start_offset = min(partition.log_start_offset, end)
+        partition.recovery_point = end if clean else min(recovery_point, end)
+        _load_producers(partition)
+        _load_epochs(partition, clean=clean)
+        for segment in partition.segments:
+            segment.release()
+    except (OSError, CorruptBatchError) as error:
+        raise KafkaStorageError(f"cannot load {partition.directory}: {error}") from error
+
+
+def _load_segments(partition: PartitionLog, log_start: int) -> None:
+    bases = []
+    for entry in list(os.scandir(partition.directory)):
+        if entry.name.endswith(_LEFTOVERS):
+            with contextlib.suppress(OSError):
+                (partition.directory / entry.name).unlink()
+        elif entry.name.endswith(LOG_SUFFIX) and entry.name.removesuffix(LOG_SUFFIX).isdigit():
+            bases.append(int(entry.name.removesuffix(LOG_SUFFIX)))
+    bases.sort()
+    for base in bases:
+        found = (partition.directory / f"{base:020d}{LOG_SUFFIX}").stat()
+        partition.add_segment(base, found.st_mtime_ns // 1_000_000).size = found.st_size
+    if not bases:
+        partition.add_segment(log_start, partition.last_flush_ms)
+    partition.log_start_offset = max(log_start, partition.segments[0].base_offset)
+    keep_snapshots(partition.directory, bases)
+
+
+def _open_indexes(partition: PartitionLog, trusted: int) -> None:
+    """Take the indexes of the oldest segments as they are, or write them anew from the log file."""
+    for segment in partition.segments[:trusted]:
+        if not (segment.index.open(segment.size) and segment.times.open()):
+            _rebuild_indexes(partition, segment)
+        segment.max_timestamp, segment.max_timestamp_offset = segment.times.last()
+        segment.release()
+
+
+def _load_end(partition: PartitionLog) -> bool:
+    """Find the end of a log that was shut down cleanly; False where it turns out that it was not."""
+    segment = partition.active
+    size = segment.size
+    partition.log_end_offset = segment.base_offset
+    if not size:
+        return True
+    try:
+        if segment.index.open(size) and segment.times.open():
+            _scan(partition, segment, segment.index.last_position(), size, check=False)
+        else:
+            _rebuild_indexes(partition, segment)
+    except CorruptBatchError as error:
+        log.error("%s is damaged although it was closed cleanly (%s): recovering it", segment.file.path, error)
+        segment.size = size
+        return False
+    return True
+
+
+def _recover(partition: PartitionLog, recovery_point: int) -> None:
+    first = partition.segment_at(recovery_point)
+    for at in range(first, len(partition.segments)):
+        segment = partition.segments[at]
+        size = segment.size
+        start = _checked_start(segment, recovery_point) if at == first else _forget_indexes(segment)
+        partition.log_end_offset = segment.base_offset
+        wrong = ""
+        try:
+            _scan(partition, segment, start, size, check=True)
+        except CorruptBatchError as error:
+            wrong = str(error)
+        if wrong:
+            log.warning(
+                "%s: cut at position %d (offset %d), %d bytes that were never acknowledged as synced are gone: %s",
+                segment.file.path, segment.size, partition.log_end_offset, size - segment.size, wrong,
+            )  # fmt: skip
+            segment.truncate(segment.size)
+            for later in partition.drop_tail(at + 1):
+                log.warning("%s: removed, %d bytes after the cut", later.file.path, later.size)
+                later.remove()
+            break
+        if segment is not partition.active:
+            segment.store_indexes(closing=True)
+    partition.forget_places()
+
+
+def _checked_start(segment: Segment, recovery_point: int) -> int:
+    """Where to begin checking the segment that holds the recovery point: at an index entry that agrees with the log."""
+    if segment.index.open(segment.size, thorough=True) and segment.times.open(thorough=True):
+        start = segment.index.lookup(recovery_point)
+        with contextlib.suppress(CorruptBatchError):
+            header = read_header(segment.read(start, HEADER_SIZE))
+            if start and segment.index.has(header.last_offset, start):
+                segment.index.truncate(start + 1)
+                segment.times.truncate(header.last_offset + 1)
+                return start
+    return _forget_indexes(segment)
+
+
+def _forget_indexes(segment: Segment) -> int:
+    segment.index.truncate(0)
+    segment.times.truncate(segment.base_offset)
+    return 0
+
+
+def _rebuild_indexes(partition: PartitionLog, segment: Segment) -> None:
+    log.warning("%s: indexes are missing or damaged and written anew", segment.file.path)
+    _forget_indexes(segment)
+    _scan(partition, segment, 0, segment.size, check=False)
+    segment.store_indexes(closing=True)
+
+
+def _scan(partition: PartitionLog, segment: Segment, start: int, size: int, *, check: bool) -> None:
+    """Account for the batches from `start` on, as if they were appended now; the log then ends after the last one.
+
+    Raises:
+        CorruptBatchError: a batch is cut, impossible, or (where `check`) fails its checksum; the segment then ends
+            before it.
+    """
+    segment.max_timestamp, segment.max_timestamp_offset = segment.times.last()
+    segment.size, segment.bytes_since_index = start, 0
+    interval = partition.config.index_interval_bytes
+    for _, header in _batches(segment, start, size, check=check):
+        if header.base_offset < partition.log_end_offset:
+            raise CorruptBatchError(f"offset {header.base_offset} after {partition.log_end_offset - 1}")
+        segment.added(header.size, header.last_offset, header.max_timestamp, interval)
+        partition.log_end_offset = header.next_offset
+        partition.epochs.found(header.partition_leader_epoch, header.base_offset)
+    if segment.size and start:
+        segment.first_timestamp = read_header(segment.read(0, HEADER_SIZE)).max_timestamp
+
+
+def _batches(segment: Segment, position: int, end: int, *, check: bool) -> Iterator[tuple[int, BatchHeader]]:
+    if not check:
+        yield from segment.walk(position, end)
+        return
+    start, window = position, b""
+    while position < end:
+        at = position - start
+        header = read_header(window, at) if len(window) - at >= HEADER_SIZE else None
+        if header is None or len(window) - at < header.size:
+            start, window, at = position, segment.read(position, _CHUNK, end), 0
+            header = read_header(window)
+            if position + header.size > end:
+                raise CorruptBatchError(f"the batch has {header.size} bytes, of which {end - position} are there")
+            if header.size > len(window):
+                window = segment.read(position, header.size, end)
+        verify_crc(window, at, header)
+        yield position, header
+        position += header.size
+
+
+def _load_producers(partition: PartitionLog) -> None:
+    """Load the newest snapshot, and add what was written after it."""
+    end = partition.log_end_offset
+    remove_snapshots(partition.directory, above=end)
+    offset = load_snapshot(partition.directory, partition.producers, at_most=end)
+    offset = partition.log_start_offset if offset is None else offset
+    if offset >= end:
+        return
+    for segment in partition.segments[partition.segment_at(offset) :]:
+        for _, header in segment.walk(segment.position_of(offset)):
+            partition.producers.update(header, header.base_offset, header.max_timestamp)
+
+
+def _load_epochs(partition: PartitionLog, *, clean: bool) -> None:
+    """Bring the epochs in line with the log; after an unclean end a new one begins, so that readers notice a cut."""
+    epochs, end = partition.epochs, partition.log_end_offset
+    seen = epochs.latest
+    epochs.truncate_end(end + 1)
+    empty = end == partition.segments[0].base_offset
+    if epochs.latest < 0 and not empty:
+        first = next(segment for segment in partition.segments if segment.size)
+        epochs.found(first.header_at(0).partition_leader_epoch, partition.log_start_offset)
+        seen = max(seen, epochs.latest)
+    if not clean and not empty:
+        epochs.assign(max(seen, epochs.latest) + 1, end)
+    partition.leader_epoch = max(epochs.latest, 0)
