@@ -1,17 +1,29 @@
-"""The group coordinator: the asyncio shell around the groups' state machine. It does no I/O but through its ports."""
+"""The group coordinator: the asyncio shell around the state of groups and offsets. Its I/O goes through its ports."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
+from kopfka_broker.groups.admin_api import AdminApi
+from kopfka_broker.groups.core import LOG_ERRORS, Core
+from kopfka_broker.groups.group import State
+from kopfka_broker.groups.loading import replay
+from kopfka_broker.groups.member_api import MemberApi
+from kopfka_broker.groups.offset_api import OffsetApi
+from kopfka_broker.groups.offsets import expired
 from kopfka_broker.groups.ports import SystemClock
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Iterator, Mapping
 
     from kopfka_broker.groups.ports import Clock, Cluster, Handler, OffsetsLog
     from kopfka_broker.groups.settings import GroupSettings
+
+_MINUTE_MS = 60_000
+
+log = logging.getLogger(__name__)
 
 
 class GroupCoordinator:
@@ -25,26 +37,91 @@ class GroupCoordinator:
         self, store: OffsetsLog, settings: GroupSettings, clock: Clock | None = None, *, cluster: Cluster
     ) -> None:
         self._store = store
-        self._settings = settings
-        self._clock = clock or SystemClock()
-        self._cluster = cluster
+        self._core = Core(store, settings, clock or SystemClock(), cluster)
+        self._core.timers.on_earlier = self._set_alarm
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_due = 0
+        self._stopped = False
 
     async def load(self) -> None:
-        """Replay `__consumer_offsets`; groups found there go on with their members, each with a full session timeout."""
-        raise NotImplementedError
+        """Replay `__consumer_offsets`; groups found there go on, and each member has a full session timeout."""
+        await replay(self._store, self._core)
+        self._core.loaded = True
 
-    def handlers(self) -> Mapping[int, Handler]:
+    def handlers(self) -> dict[int, Handler]:
         """Return the handler of each API key served here."""
-        raise NotImplementedError
+        apis = (MemberApi(self._core), OffsetApi(self._core), AdminApi(self._core))
+        return {key: handler for api in apis for key, handler in api.handlers().items()}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Expire members when their time is up and offsets every offsets.retention.check.interval.ms, until `stop`."""
-        raise NotImplementedError
+        """Expire offsets every offsets.retention.check.interval.ms; at `stop`, members stop expiring too."""
+        period = self._core.settings.retention_check_interval_ms / 1000
+        while not stop.is_set():
+            try:
+                await asyncio.wait_for(stop.wait(), period)
+            except TimeoutError:
+                await self.expire()
+        self._stopped = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    async def expire(self) -> None:
+        """Forget offsets that have expired, and groups that have neither members nor offsets any more."""
+        core = self._core
+        retention = core.settings.offsets_retention_minutes * _MINUTE_MS
+        for name, group in list(core.membership.groups.items()):
+            if core.membership.groups.get(name) is not group:
+                continue  # deleted since this round began
+            committed, busy = core.offsets.keys(name), core.offsets.in_flight(name)
+            over = expired(group, core.offsets.of_group(name), core.clock.wall_ms(), retention)
+            forgotten = {key for key in over if key not in busy}
+            empty = group.state is State.EMPTY and len(forgotten) == len(committed)
+            if forgotten or empty:
+                await _logged(name, core.forget_offsets(name, forgotten, delete_group=empty))
 
     async def topics_deleted(self, names: Iterable[str]) -> None:
         """Forget the offsets committed for these topics."""
-        raise NotImplementedError
+        offsets, deleted = self._core.offsets, set(names)
+        # all are written before the first wait: a topic made anew under one of these names has offsets of its own
+        writes = []
+        for group in offsets.groups():
+            keys = [key for key in offsets.keys(group) if key[0] in deleted]
+            if keys:
+                writes.append((group, self._core.forget_offsets(group, keys)))
+        for group, write in writes:
+            await _logged(group, write)
 
-    def committed_offsets(self) -> Iterable[tuple[str, str, int, int]]:
+    def committed_offsets(self) -> Iterator[tuple[str, str, int, int]]:
         """Give (group, topic, partition, committed offset) of every committed offset, for metrics of lag."""
-        raise NotImplementedError
+        for group, topic, partition, value in self._core.offsets:
+            yield group, topic, partition, value.offset
+
+    def groups_by_state(self) -> Mapping[str, int]:
+        """Return how many groups are in each state, for metrics."""
+        counts = {state.value: 0 for state in State if state is not State.DEAD}
+        for group in self._core.membership.groups.values():
+            counts[group.state.value] += 1
+        return counts
+
+    # ---- timeouts
+
+    def _set_alarm(self) -> None:
+        due = self._core.timers.next_due()
+        if due is None or self._stopped or (self._alarm is not None and self._alarm_due <= due):
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        delay = max(due - self._core.clock.monotonic_ms(), 0) / 1000
+        self._alarm, self._alarm_due = asyncio.get_running_loop().call_later(delay, self._ring), due
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._core.timers.advance()
+        self._set_alarm()
+
+
+async def _logged(group: str, write: Awaitable[None]) -> None:
+    try:
+        await write
+    except LOG_ERRORS as error:
+        log.warning("offsets of group %s are to be forgotten, which could not be stored: %s", group, error)

@@ -1,0 +1,106 @@
+"""What the APIs of the coordinator share: groups, offsets, the log, and whether they are loaded yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kio.schema.errors import ErrorCode
+
+from kopfka_broker.groups.errors import of_the_log
+from kopfka_broker.groups.journal import Journal
+from kopfka_broker.groups.membership import Membership
+from kopfka_broker.groups.offsets import CommittedOffsets
+from kopfka_broker.groups.ports import OffsetsRecord
+from kopfka_broker.groups.records import encode_group_key, encode_group_value, encode_offset_key, partition_for
+from kopfka_broker.groups.timers import Timers
+from kopfka_runtime.errors import KopfkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from kopfka_broker.groups.journal import Write
+    from kopfka_broker.groups.ports import Clock, Cluster, OffsetsLog
+    from kopfka_broker.groups.records import GroupMetadata
+    from kopfka_broker.groups.settings import GroupSettings
+
+log = logging.getLogger(__name__)
+
+LOG_ERRORS = (KopfkaError, OSError)
+"""What the log can fail with."""
+
+
+class Core:
+    """The coordinator's state, and the one way to change what is stored of it."""
+
+    def __init__(self, store: OffsetsLog, settings: GroupSettings, clock: Clock, cluster: Cluster) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.cluster = cluster
+        self.timers = Timers(clock.monotonic_ms)
+        self.offsets = CommittedOffsets()
+        self.journal = Journal(store, clock)
+        self.membership = Membership(settings, self.timers, clock, self._store_generation)
+        self.loaded = False
+        self._store = store
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def partition(self, group: str) -> int:
+        """Return the partition of `__consumer_offsets` that a group's records are in."""
+        return partition_for(group, self._store.partition_count)
+
+    def forget_offsets(
+        self, group: str, partitions: Iterable[tuple[str, int]], *, delete_group: bool = False
+    ) -> Awaitable[None]:
+        """Write tombstones now for committed offsets, and for a group without members where told.
+
+        Returns:
+            What to await until they are durable; it raises KopfkaError if they are not, and the group is kept.
+        """
+        keys = list(partitions)
+        records = [OffsetsRecord(encode_offset_key(group, topic, number), None) for topic, number in keys]
+        if delete_group:
+            records.append(OffsetsRecord(encode_group_key(group), None))
+        try:
+            write = self.journal.append(self.partition(group), records, partial(self._forgotten, group, keys))
+        except LOG_ERRORS as error:
+            return _failed(error)
+        if delete_group:
+            self.membership.delete(group)  # at once: who joins from now on joins a new group
+        return self._settle_forgotten(group, write, delete_group)
+
+    def _forgotten(self, group: str, keys: Iterable[tuple[str, int]]) -> None:
+        for topic, number in keys:
+            self.offsets.remove(group, topic, number)
+
+    async def _settle_forgotten(self, group: str, write: Write, deleted: bool) -> None:
+        try:
+            await self.journal.settle(write)
+        except LOG_ERRORS:
+            if deleted:
+                self.membership.get_or_create(group)
+            raise
+
+    def _store_generation(self, group: str, metadata: GroupMetadata, done: Callable[[ErrorCode], None]) -> None:
+        record = OffsetsRecord(encode_group_key(group), encode_group_value(metadata))
+        try:
+            write = self.journal.append(self.partition(group), [record], partial(done, ErrorCode.none))
+        except LOG_ERRORS as error:
+            done(of_the_log(error))
+            return
+        task = asyncio.get_running_loop().create_task(self._settle_generation(group, write, done))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _settle_generation(self, group: str, write: Write, done: Callable[[ErrorCode], None]) -> None:
+        try:
+            await self.journal.settle(write)
+        except LOG_ERRORS as error:
+            log.warning("group %s could not be stored: %s", group, error)
+            done(of_the_log(error))
+
+
+async def _failed(error: Exception) -> None:
+    raise error

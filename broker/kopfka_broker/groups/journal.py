@@ -1,0 +1,88 @@
+"""Writes to `__consumer_offsets`: a change takes effect once it is durable, and in the order it was written.
+
+So what a reader has seen is never taken back by a crash. It knows partitions and records, not what is in them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kopfka_broker.groups.ports import Clock, OffsetsLog, OffsetsRecord
+
+# The records of one request are one batch of the log, except where that would come near Kafka's message.max.bytes.
+_LONGEST_BATCH = 900_000
+_RECORD_OVERHEAD = 64
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """Something appended that waits to become durable."""
+
+    partition: int
+    end: int
+    apply: Callable[[], None]
+
+
+class Journal:
+    """Appends now, waits for the disk, then applies."""
+
+    def __init__(self, store: OffsetsLog, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._pending: dict[int, deque[Write]] = {}
+
+    def append(self, partition: int, records: Sequence[OffsetsRecord], apply: Callable[[], None]) -> Write:
+        """Append records; `apply` is called once they are durable, during `settle` of this or a later write.
+
+        Raises:
+            KopfkaError: nothing was appended (or, of a request too large for one batch, only a part).
+        """
+        end, now = 0, self._clock.wall_ms()
+        for chunk in _chunks(records):
+            end = self._store.append(partition, chunk, now)
+        write = Write(partition, end, apply)
+        self._pending.setdefault(partition, deque()).append(write)
+        return write
+
+    async def settle(self, write: Write) -> None:
+        """Return once a write is durable and applied.
+
+        Raises:
+            KopfkaError: it could not be made durable; it is not applied, though it may be found after a restart.
+        """
+        pending = self._pending[write.partition]
+        try:
+            await self._store.flushed(write.partition, write.end)
+        except Exception:
+            if write in pending:
+                pending.remove(write)
+            raise
+        while pending and pending[0].end <= write.end:
+            pending.popleft().apply()
+
+    async def write(self, partition: int, records: Sequence[OffsetsRecord], apply: Callable[[], None]) -> None:
+        """Append records and return once they are durable and applied.
+
+        Raises:
+            KopfkaError: they are not.
+        """
+        await self.settle(self.append(partition, records, apply))
+
+
+def _chunks(records: Sequence[OffsetsRecord]) -> list[Sequence[OffsetsRecord]]:
+    sizes = [len(record.key) + len(record.value or b"") + _RECORD_OVERHEAD for record in records]
+    if sum(sizes) <= _LONGEST_BATCH:
+        return [records]
+    chunks: list[Sequence[OffsetsRecord]] = []
+    begin = total = 0
+    for index, size in enumerate(sizes):
+        if total + size > _LONGEST_BATCH and index > begin:
+            chunks.append(records[begin:index])
+            begin, total = index, 0
+        total += size
+    return [*chunks, records[begin:]]

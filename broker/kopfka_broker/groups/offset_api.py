@@ -1,0 +1,303 @@
+"""OffsetCommit, OffsetFetch and OffsetDelete of every version, transactions apart."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from kio.schema.errors import ErrorCode
+
+from kopfka_broker.groups.core import LOG_ERRORS
+from kopfka_broker.groups.errors import GroupError, of_the_log
+from kopfka_broker.groups.group import State
+from kopfka_broker.groups.ports import OffsetsRecord
+from kopfka_broker.groups.records import CommittedOffset, encode_offset_key, encode_offset_value
+from kopfka_wire.apis import ApiKey
+from kopfka_wire.codec import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from uuid import UUID
+
+    from kopfka_broker.context import RequestContext
+    from kopfka_broker.groups.core import Core
+    from kopfka_broker.groups.ports import Handler
+
+_MILLISECOND = timedelta(milliseconds=1)
+_NO_OFFSET = CommittedOffset(-1)
+
+_TopicKey = tuple["UUID | None", str]
+_Errors = dict[_TopicKey, list[tuple[int, ErrorCode]]]
+
+
+class OffsetApi:
+    """What is asked about committed offsets, from the wire and back."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def handlers(self) -> dict[int, Handler]:
+        """Return the handler of each API key."""
+        return {
+            ApiKey.OFFSET_COMMIT: self.commit,
+            ApiKey.OFFSET_FETCH: self.fetch,
+            ApiKey.OFFSET_DELETE: self.delete,
+        }
+
+    # ---- OffsetCommit
+
+    async def commit(self, request: Any, context: RequestContext) -> Any:
+        """Answer OffsetCommit once the offsets are durable: one batch of the log for all of them."""
+        errors: _Errors = {}
+        valid: list[tuple[str, UUID, Any]] = []
+        for topic in request.topics:
+            self._check_topic(topic, context.api_version, errors, valid)
+        if valid:
+            await self._commit(request, context, errors, valid)
+        make = codec(context.api_key, context.api_version).make
+        return make(
+            topics=tuple(
+                make(
+                    "OffsetCommitResponseTopic",
+                    topic_id=topic_id,
+                    name=name,
+                    partitions=tuple(
+                        make("OffsetCommitResponsePartition", partition_index=index, error_code=error)
+                        for index, error in partitions
+                    ),
+                )
+                for (topic_id, name), partitions in errors.items()
+            )
+        )
+
+    def _check_topic(self, topic: Any, version: int, errors: _Errors, valid: list[tuple[str, UUID, Any]]) -> None:
+        cluster = self._core.cluster
+        if version >= 10:
+            topic_id, name = topic.topic_id, topic.topic_id and cluster.topic_name(topic.topic_id)
+            unknown = ErrorCode.unknown_topic_id
+        else:
+            topic_id, name = cluster.topic_id(topic.name), topic.name
+            unknown = ErrorCode.unknown_topic_or_partition
+        if topic_id is None or name is None:
+            errors.setdefault((topic_id, name or ""), []).extend((p.partition_index, unknown) for p in topic.partitions)
+            return
+        count = cluster.partition_count(name)
+        for partition in topic.partitions:
+            if 0 <= partition.partition_index < count:
+                valid.append((name, topic_id, partition))
+            else:
+                key = (topic_id, name)
+                refused = (partition.partition_index, ErrorCode.unknown_topic_or_partition)
+                errors.setdefault(key, []).append(refused)
+
+    async def _commit(
+        self, request: Any, context: RequestContext, errors: _Errors, valid: list[tuple[str, UUID, Any]]
+    ) -> None:
+        """Commit what is valid, and add the result of each partition to `errors`."""
+        try:
+            if not self._core.loaded:
+                raise GroupError(ErrorCode.coordinator_load_in_progress)
+            self._validate(request, context)
+        except GroupError as refused:
+            for name, topic_id, partition in valid:
+                errors.setdefault((topic_id, name), []).append((partition.partition_index, refused.code))
+            return
+        group, now = request.group_id, self._core.clock.wall_ms()
+        retention = request.retention_time // _MILLISECOND if 2 <= context.api_version <= 4 else -1
+        expires = now + retention if retention != -1 else -1
+        taken: list[tuple[str, int, CommittedOffset]] = []
+        results: list[tuple[_TopicKey, int, ErrorCode]] = []
+        for name, topic_id, partition in valid:
+            index, metadata = partition.partition_index, partition.committed_metadata or ""
+            if _java_length(metadata) > self._core.settings.offset_metadata_max_bytes:
+                results.append(((topic_id, name), index, ErrorCode.offset_metadata_too_large))
+                continue
+            epoch = partition.committed_leader_epoch if context.api_version >= 6 else -1
+            taken.append(
+                (name, index, CommittedOffset(partition.committed_offset, epoch, metadata, now, expires, topic_id))
+            )
+            results.append(((topic_id, name), index, ErrorCode.none))
+        failed = await self._write(group, taken) if taken else ErrorCode.none
+        for key, index, error in results:
+            errors.setdefault(key, []).append((index, failed if error is ErrorCode.none else error))
+
+    async def _write(self, group: str, commits: list[tuple[str, int, CommittedOffset]]) -> ErrorCode:
+        records = [
+            OffsetsRecord(encode_offset_key(group, topic, index), encode_offset_value(value))
+            for topic, index, value in commits
+        ]
+
+        def apply() -> None:
+            for topic, index, value in commits:
+                self._core.offsets.put(group, topic, index, value)
+
+        core, keys = self._core, [(topic, index) for topic, index, _ in commits]
+        try:
+            write = core.journal.append(core.partition(group), records, apply)
+            core.membership.get_or_create(group)
+            with core.offsets.committing(group, keys):
+                await core.journal.settle(write)
+        except LOG_ERRORS as error:
+            return of_the_log(error)
+        return ErrorCode.none
+
+    def _validate(self, request: Any, context: RequestContext) -> None:
+        """Check that who commits may: a member of the current generation, or anyone where nobody is a member."""
+        group = self._core.membership.groups.get(request.group_id)
+        generation, member_id = request.generation_id_or_member_epoch, request.member_id
+        instance_id = request.group_instance_id if context.api_version >= 7 else None
+        if group is None:
+            if generation >= 0:
+                known = context.api_version >= 9
+                raise GroupError(ErrorCode.group_id_not_found if known else ErrorCode.illegal_generation)
+            return
+        if generation < 0 and group.state is State.EMPTY:
+            return
+        if generation < 0 and not member_id and instance_id is None:
+            raise GroupError(ErrorCode.unknown_member_id)
+        group.validate_member(member_id, instance_id)
+        if generation != group.generation:
+            raise GroupError(ErrorCode.illegal_generation)
+        if group.state is State.COMPLETING_REBALANCE:
+            raise GroupError(ErrorCode.rebalance_in_progress)
+        self._core.membership.touch(group, member_id)
+
+    # ---- OffsetFetch
+
+    async def fetch(self, request: Any, context: RequestContext) -> Any:
+        """Answer OffsetFetch: of one group up to version 7, of many from 8 on."""
+        version = context.api_version
+        make = codec(context.api_key, version).make
+        loaded = self._core.loaded
+        if version >= 8:
+            groups = []
+            for group in request.groups:
+                topics = self._fetch_topics(make, version, group.group_id, group.topics) if loaded else ()
+                error = ErrorCode.none if loaded else ErrorCode.coordinator_load_in_progress
+                groups.append(
+                    make("OffsetFetchResponseGroup", group_id=group.group_id, topics=topics, error_code=error)
+                )
+            return make(groups=tuple(groups))
+        if loaded:
+            topics = self._fetch_topics(make, version, request.group_id, request.topics)
+            return make(topics=topics, error_code=ErrorCode.none)
+        error = ErrorCode.coordinator_load_in_progress
+        if version >= 2:
+            return make(topics=(), error_code=error)
+        return make(
+            topics=tuple(
+                _fetched_topic(make, version, None, t.name, [(p, _NO_OFFSET, error) for p in t.partition_indexes])
+                for t in request.topics
+            )
+        )
+
+    def _fetch_topics(
+        self, make: Callable[..., Any], version: int, group: str, topics: Iterable[Any] | None
+    ) -> tuple[Any, ...]:
+        """Build the topics of one group; None means every topic it committed something for."""
+        offsets, cluster = self._core.offsets, self._core.cluster
+        found: list[Any] = []
+        unknown: list[Any] = []
+        if topics is None:
+            for name, partitions in offsets.of_group(group).items():
+                topic_id = cluster.topic_id(name) if version >= 10 else None
+                if version < 10 or topic_id is not None:
+                    values = [(index, value, ErrorCode.none) for index, value in partitions.items()]
+                    found.append(_fetched_topic(make, version, topic_id, name, values))
+            return tuple(found)
+        for topic in topics:
+            topic_id = topic.topic_id if version >= 10 else None
+            known: str | None = topic.name if version < 10 else topic_id and cluster.topic_name(topic_id)
+            if known is None:
+                values = [(index, _NO_OFFSET, ErrorCode.unknown_topic_id) for index in topic.partition_indexes]
+                unknown.append(_fetched_topic(make, version, topic_id, "", values))
+                continue
+            values = []
+            for index in topic.partition_indexes:
+                value = offsets.get(group, known, index)
+                if value is None or (topic_id and value.topic_id and topic_id != value.topic_id):
+                    value = _NO_OFFSET  # never committed, or for a topic of this name that was deleted since
+                values.append((index, value, ErrorCode.none))
+            found.append(_fetched_topic(make, version, topic_id, known, values))
+        return (*found, *unknown)
+
+    # ---- OffsetDelete
+
+    async def delete(self, request: Any, context: RequestContext) -> Any:
+        """Answer OffsetDelete once the tombstones are durable; topics that members read are kept."""
+        make = codec(context.api_key, context.api_version).make
+        core, group_id = self._core, request.group_id
+        results: dict[str, list[tuple[int, ErrorCode]]] = {}
+        try:
+            if not group_id:
+                raise GroupError(ErrorCode.invalid_group_id)
+            if not core.loaded:
+                raise GroupError(ErrorCode.coordinator_load_in_progress)
+            group = core.membership.groups.get(group_id)
+            if group is None:
+                raise GroupError(ErrorCode.group_id_not_found)
+            if group.state is not State.EMPTY and not group.uses_consumer_protocol:
+                raise GroupError(ErrorCode.non_empty_group)
+            forgotten, committed = [], core.offsets.keys(group_id)
+            for topic in request.topics:
+                count, subscribed = core.cluster.partition_count(topic.name), group.subscribes_to(topic.name)
+                for index in (partition.partition_index for partition in topic.partitions):
+                    error = ErrorCode.none
+                    if not 0 <= index < count:
+                        error = ErrorCode.unknown_topic_or_partition
+                    elif subscribed:
+                        error = ErrorCode.group_subscribed_to_topic
+                    elif (topic.name, index) in committed:
+                        forgotten.append((topic.name, index))
+                    results.setdefault(topic.name, []).append((index, error))
+            if forgotten:
+                await core.forget_offsets(group_id, forgotten)
+        except GroupError as refused:
+            return make(error_code=refused.code, topics=())
+        except LOG_ERRORS as error:
+            return make(error_code=of_the_log(error), topics=())
+        return make(
+            error_code=ErrorCode.none,
+            topics=tuple(
+                make(
+                    "OffsetDeleteResponseTopic",
+                    name=name,
+                    partitions=tuple(
+                        make("OffsetDeleteResponsePartition", partition_index=index, error_code=error)
+                        for index, error in partitions
+                    ),
+                )
+                for name, partitions in results.items()
+            ),
+        )
+
+
+def _fetched_topic(
+    make: Callable[..., Any],
+    version: int,
+    topic_id: UUID | None,
+    name: str,
+    values: list[tuple[int, CommittedOffset, ErrorCode]],
+) -> Any:
+    suffix = "s" if version >= 8 else ""
+    return make(
+        f"OffsetFetchResponseTopic{suffix}",
+        topic_id=topic_id,
+        name=name,
+        partitions=tuple(
+            make(
+                f"OffsetFetchResponsePartition{suffix}",
+                partition_index=index,
+                committed_offset=value.offset,
+                committed_leader_epoch=value.leader_epoch,
+                metadata=value.metadata,
+                error_code=error,
+            )
+            for index, value, error in values
+        ),
+    )
+
+
+def _java_length(text: str) -> int:
+    """Count UTF-16 code units, which is what Kafka compares with offset.metadata.max.bytes."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
