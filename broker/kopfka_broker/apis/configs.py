@@ -25,9 +25,7 @@ _TOPIC, _BROKER = 2, 4
 _SET, _DELETE, _APPEND, _SUBTRACT = range(4)
 
 
-def described_topic_configs(
-    form: Codec, part: str, config: BrokerConfig, overrides: Mapping[str, str]
-) -> tuple[Any, ...]:
+def described_topic_configs(form: Codec, config: BrokerConfig, overrides: Mapping[str, str]) -> tuple[Any, ...]:
     """Return the configs of a topic as CreateTopics' answer lists them."""
     found = []
     for name, definition in definitions().topic.items():
@@ -36,7 +34,7 @@ def described_topic_configs(
         value = config.topic_values(name, overrides)[0]
         found.append(
             form.make(
-                part,
+                "CreatableTopicConfigs",
                 name=name,
                 value=value.text,
                 read_only=False,

@@ -20,7 +20,10 @@ def topic_name_fault(name: str) -> str | None:
     if len(name) > _LONGEST:
         return f"Topic name is invalid: the length of '{name}' is longer than the max allowed length {_LONGEST}"
     if not _LEGAL.issuperset(name):
-        return f"Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+        return (
+            f"Topic name is invalid: '{name}' contains one or more characters other than "
+            "ASCII alphanumerics, '.', '_' and '-'"
+        )
     return None
 
 

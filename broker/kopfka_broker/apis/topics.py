@@ -72,7 +72,7 @@ class TopicApis:
             topic_config_error_code=0,
             num_partitions=partitions,
             replication_factor=1,
-            configs=described_topic_configs(form, "CreatableTopicConfigs", self._broker.config, overrides),
+            configs=described_topic_configs(form, self._broker.config, overrides) if form.version >= 5 else None,
         )
 
     def _check_name(self, name: str) -> None:
