@@ -70,6 +70,21 @@ class LogConfig:
         """Whether the newest record of each key is kept; such a topic takes no record without a key."""
         return "compact" in self.cleanup_policy
 
+    @property
+    def stamps_append_time(self) -> bool:
+        """Whether records get the time of their append."""
+        return self.message_timestamp_type == "LogAppendTime"
+
+    @property
+    def flushes_by_time(self) -> bool:
+        """Whether `flush.ms` says anything; by default the operating system decides when unacknowledged data goes."""
+        return self.flush_ms < _MAX_LONG
+
+    @property
+    def flushes(self) -> bool:
+        """Whether `flush.ms` or `flush.messages` says anything."""
+        return self.flush_messages < _MAX_LONG or self.flush_ms < _MAX_LONG
+
     def overridden(self, overrides: Mapping[str, str]) -> LogConfig:
         """Return this config with a topic's own settings; names that storage does not act on are passed over.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,15 @@ class Disk:
         """Writes `log-start-offset-checkpoint` of all logs; raises KafkaStorageError."""
         self.offline: dict[Path, str] = {}
         """Partition folders that take no records, and why."""
+
+    def later(self, after_ms: int, callback: Callable[[], None]) -> bool:
+        """Have `callback` called on the event loop in that many milliseconds; False where no loop runs."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        loop.call_later(after_ms / 1000, callback)
+        return True
 
     def failed(self, directory: Path, reason: str) -> None:
         """Take note that a write or a sync failed; it is said in the log once, until it works again."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kopfka_broker.storage.checkpoints import sync_data, sync_directory
 from kopfka_broker.storage.errors import KafkaStorageError
-from kopfka_wire.batches import CorruptBatchError, split_batches, verify_crc
+from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kopfka_broker.storage.files import LogFile
 
 log = logging.getLogger(__name__)
+
+_CHUNK = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +171,22 @@ def _answer(waiters: list[asyncio.Future[None]], wrong: str | None) -> None:
 
 
 def _write_again(part: FlushPart) -> None:
-    data = os.pread(part.descriptor, part.end - part.start, part.start)
-    if len(data) < part.end - part.start:
-        raise CorruptBatchError(f"{part.file.path} is shorter than what was written to it")
-    for position, header in split_batches(data):
-        verify_crc(data, position, header)
-    view, position = memoryview(data), part.start
-    while view:
-        written = os.pwrite(part.descriptor, view, position)
-        view, position = view[written:], position + written
+    position = part.start
+    while position < part.end:
+        data = os.pread(part.descriptor, min(_CHUNK, part.end - position), position)
+        size = read_header(data).size
+        if size > len(data):  # one batch that is larger than a chunk
+            data = os.pread(part.descriptor, min(size, part.end - position), position)
+        end = 0
+        while len(data) - end >= HEADER_SIZE:
+            header = read_header(data, end)
+            if end + header.size > len(data):
+                break
+            verify_crc(data, end, header)
+            end += header.size
+        if not end:
+            raise CorruptBatchError(f"{part.file.path} is shorter than what was written to it")
+        view = memoryview(data)[:end]
+        while view:
+            written = os.pwrite(part.descriptor, view, position)
+            view, position = view[written:], position + written

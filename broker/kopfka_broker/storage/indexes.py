@@ -22,6 +22,8 @@ MAX_RELATIVE_OFFSET = 0x7FFFFFFF
 OFFSET_ENTRY = 8
 TIME_ENTRY = 12
 
+_NO_FILE = -1
+"""Instead of how many entries the file has."""
 _LOW = 0xFFFFFFFF
 _TIME = struct.Struct(">qi")
 
@@ -35,7 +37,7 @@ class OffsetIndex:
         self.path = path
         self.base_offset = base_offset
         self._entries: array[int] | None = array("Q")
-        self._stored = 0
+        self._stored = _NO_FILE
 
     @property
     def entries(self) -> array[int]:
@@ -75,17 +77,18 @@ class OffsetIndex:
 
     def store(self) -> None:
         """Write the entries that the file does not have yet; may raise OSError."""
-        if self._entries is None or (self._stored == len(self._entries) and self._stored):
+        if self._entries is None or self._stored == len(self._entries):
             return
-        fresh = self._entries[self._stored :]
+        stored = max(self._stored, 0)
+        fresh = self._entries[stored:]
         if sys.byteorder == "little":
             fresh.byteswap()
-        _write_at(self.path, self._stored * OFFSET_ENTRY, fresh.tobytes())
+        _write_at(self.path, stored * OFFSET_ENTRY, fresh.tobytes())
         self._stored = len(self._entries)
 
     def release(self) -> None:
         """Drop the array where the file has it all; it is read again at the next look-up."""
-        if self._entries and self._stored == len(self._entries):
+        if self._entries is not None and self._stored == len(self._entries):
             self._entries = None
 
     def open(self, log_size: int, *, thorough: bool = False) -> bool:
@@ -93,7 +96,7 @@ class OffsetIndex:
 
         `thorough` looks at every entry, otherwise the last one speaks for all.
         """
-        self._entries, self._stored = array("Q"), 0
+        self._entries, self._stored = array("Q"), _NO_FILE
         try:
             found = self.path.stat().st_size
             tail = _read_tail(self.path, found, OFFSET_ENTRY)
@@ -108,7 +111,6 @@ class OffsetIndex:
             entries = self._load()
             positions = [entry & _LOW for entry in entries]
             if not (all(map(lt, entries, entries[1:])) and all(map(lt, positions, positions[1:]))):
-                self._stored = 0
                 return False
             self._entries = entries
         elif found:
@@ -135,7 +137,7 @@ class TimeIndex:
         self.base_offset = base_offset
         self._times: tuple[array[int], array[int]] | None = (array("q"), array("i"))
         self._last = (-1, base_offset)
-        self._stored = 0
+        self._stored = _NO_FILE
 
     @property
     def times(self) -> tuple[array[int], array[int]]:
@@ -178,16 +180,17 @@ class TimeIndex:
 
     def store(self) -> None:
         """Write the entries that the file does not have yet; may raise OSError."""
-        if self._times is None or (self._stored == len(self) and self._stored):
+        if self._times is None or self._stored == len(self):
             return
         timestamps, offsets = self.times
-        fresh = zip(timestamps[self._stored :], offsets[self._stored :], strict=True)
-        _write_at(self.path, self._stored * TIME_ENTRY, b"".join(_TIME.pack(*entry) for entry in fresh))
+        stored = max(self._stored, 0)
+        fresh = zip(timestamps[stored:], offsets[stored:], strict=True)
+        _write_at(self.path, stored * TIME_ENTRY, b"".join(_TIME.pack(*entry) for entry in fresh))
         self._stored = len(timestamps)
 
     def release(self) -> None:
         """Drop the arrays where the file has it all; it is read again at the next look-up."""
-        if self._times is not None and self._stored and self._stored == len(self._times[0]):
+        if self._times is not None and self._stored == len(self._times[0]):
             self._last = self.last()
             self._times = None
 
@@ -196,7 +199,7 @@ class TimeIndex:
 
         `thorough` looks at every entry, otherwise the last one speaks for all.
         """
-        self._times, self._stored = (array("q"), array("i")), 0
+        self._times, self._stored = (array("q"), array("i")), _NO_FILE
         try:
             found = self.path.stat().st_size
             tail = _read_tail(self.path, found, TIME_ENTRY)

@@ -13,27 +13,22 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crc32c import crc32c
-
+from kopfka_broker.storage.durability import Durability
 from kopfka_broker.storage.epochs import LeaderEpochs
 from kopfka_broker.storage.errors import KafkaStorageError, OffsetOutOfRangeError
-from kopfka_broker.storage.flusher import FlushJob, FlushPart
 from kopfka_broker.storage.indexes import MAX_RELATIVE_OFFSET
+from kopfka_broker.storage.placement import place, place_at_time
 from kopfka_broker.storage.producers import ProducerStates
 from kopfka_broker.storage.segment import Segment
 from kopfka_broker.storage.snapshots import save_snapshot
 from kopfka_broker.storage.times import find_max_timestamp, find_offset_for_time
 from kopfka_broker.storage.validation import validate
 from kopfka_wire.batches import (
-    ATTRIBUTES_OFFSET,
-    HEADER,
     HEADER_SIZE,
     LENGTH_OFFSET,
     LOG_OVERHEAD,
-    MAGIC_OFFSET,
     NO_PRODUCER_ID,
     NO_TIMESTAMP,
-    TIMESTAMP_TYPE_MASK,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +44,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PLACE = struct.Struct(">qii")
+PROBE_INTERVAL_MS = 5000
 _LENGTH = struct.Struct(">i")
 _OFFSETS = struct.Struct(">q15xi")
 _CURSORS = 8
@@ -71,9 +66,8 @@ class PartitionLog:
     """One partition's log. To be used on one thread."""
 
     __slots__ = (
-        "_bases", "_cursors", "_disk", "_new_files", "_unsafe", "_watchers", "closed", "config", "directory", "epochs",
-        "last_flush_ms", "leader_epoch", "log_end_offset", "log_start_offset", "partition", "producers",
-        "recovery_point", "segments", "topic", "topic_id",
+        "_bases", "_cursors", "_disk", "_watchers", "closed", "config", "directory", "durability", "epochs",
+        "leader_epoch", "log_end_offset", "log_start_offset", "partition", "producers", "segments", "topic", "topic_id",
     )  # fmt: skip
 
     def __init__(
@@ -86,20 +80,16 @@ class PartitionLog:
         self.config = config
         self.log_start_offset = 0
         self.log_end_offset = 0
-        self.recovery_point = 0
-        """Everything below is on disk."""
         self.leader_epoch = 0
         self.epochs = LeaderEpochs(directory)
         self.producers = ProducerStates()
         self.segments: list[Segment] = []
-        self.last_flush_ms = disk.clock()
+        self.durability = Durability(self, disk)
         self.closed: str | None = None
         """Why nothing can be appended or flushed any more: deleted, or closed."""
         self._bases: list[int] = []
         self._cursors: dict[int, tuple[Segment, int]] = {}
         self._disk = disk
-        self._new_files = True
-        self._unsafe: str | None = None
         self._watchers: dict[object, Callable[[], None]] = {}
 
     def __repr__(self) -> str:
@@ -114,6 +104,11 @@ class PartitionLog:
     def last_stable_offset(self) -> int:
         """The high watermark: there are no transactions yet."""
         return self.log_end_offset
+
+    @property
+    def recovery_point(self) -> int:
+        """The offset below which everything is on disk."""
+        return self.durability.recovery_point
 
     @property
     def size(self) -> int:
@@ -135,7 +130,7 @@ class PartitionLog:
         Raises:
             StorageError: nothing was written; the class says which error code the producer gets.
         """
-        if self.closed or self._unsafe:
+        if self.closed or self.durability.unsafe:
             self._refuse()
         batches = validate(records, self.config, now_ms)
         idempotent = any(header.producer_id != NO_PRODUCER_ID for _, header in batches)
@@ -147,17 +142,22 @@ class PartitionLog:
             self.producers.check(headers)
         first = self.log_end_offset
         total = len(records)
+        append_time = self.config.stamps_append_time
         try:
             segment = self._writable(total, [header for _, header in batches], now_ms)
-            segment.write(self._placed(memoryview(records), batches, now_ms), total)
+            if append_time:
+                buffers = place_at_time(records, batches, first, self.leader_epoch, now_ms)
+            else:
+                buffers = place(records, batches, first, self.leader_epoch)
+            segment.write(buffers, total)
         except KafkaStorageError as error:
             self._disk.failed(self.directory, str(error))
+            self._disk.later(PROBE_INTERVAL_MS, self._probe)
             raise
         if self._disk.offline:
             self._disk.recovered(self.directory)
 
         offset, interval = first, self.config.index_interval_bytes
-        append_time = self.config.message_timestamp_type == "LogAppendTime"
         for _, header in batches:
             last = offset + header.last_offset_delta
             time = now_ms if append_time else header.max_timestamp
@@ -166,8 +166,8 @@ class PartitionLog:
                 self.producers.update(header, offset, time)
             offset = last + 1
         self.log_end_offset = offset
-        if offset - self.recovery_point >= self.config.flush_messages:
-            self._disk.flusher.request(self)
+        if self.config.flushes:
+            self.durability.appended(offset)
         if self._watchers:
             self._wake()
         return self._appended(first, offset - 1, now_ms)
@@ -178,8 +178,7 @@ class PartitionLog:
         Raises:
             KafkaStorageError: it could not be put there, or the log is closed: the records must not be acknowledged.
         """
-        if offset > self.recovery_point:
-            await self._disk.flusher.flush(self)
+        await self.durability.reach(offset)
 
     def read(self, offset: int, max_bytes: int, *, min_one: bool = True) -> bytes | memoryview:
         """Return whole batches, beginning with the one that holds `offset`; empty at the log end offset.
@@ -276,7 +275,7 @@ class PartitionLog:
         segment = Segment(self.directory, base_offset, self._disk.files, now_ms)
         self.segments.append(segment)
         self._bases.append(base_offset)
-        self._new_files = True
+        self.durability.new_files = True
         return segment
 
     def drop_segments(self, count: int) -> list[Segment]:
@@ -285,7 +284,7 @@ class PartitionLog:
         del self._bases[:count]
         self._cursors.clear()
         self.log_start_offset = max(self.log_start_offset, self.segments[0].base_offset)
-        self.recovery_point = max(self.recovery_point, self.log_start_offset)
+        self.durability.recovery_point = max(self.recovery_point, self.log_start_offset)
         return dropped
 
     def drop_tail(self, keep: int) -> list[Segment]:
@@ -310,54 +309,8 @@ class PartitionLog:
             self.segments.pop()
             self._bases.pop()
             raise
-        self._disk.flusher.request(self)
+        self.durability.request()
         return segment
-
-    def begin_flush(self) -> FlushJob | None:
-        """Pin what is not on disk yet (`flusher.Flushable`)."""
-        if self.closed:
-            raise KafkaStorageError(self.closed)
-        if self.recovery_point >= self.log_end_offset and not self._unsafe:
-            return None
-        parts: list[FlushPart] = []
-        for segment in self.segments[max(0, bisect_right(self._bases, self.recovery_point) - 1) :]:
-            if not segment.size:
-                continue
-            start = segment.position_of(self.recovery_point) if self._unsafe else 0
-            try:
-                descriptor = segment.file.descriptor()
-            except OSError as error:
-                for part in parts:
-                    part.file.pins -= 1
-                raise KafkaStorageError(f"cannot open {segment.file.path}: {error.strerror}") from error
-            segment.file.pins += 1
-            parts.append(FlushPart(segment.file, descriptor, start, segment.size))
-        directories = (self.directory, self.directory.parent) if self._new_files else ()
-        self._new_files = False
-        return FlushJob(tuple(parts), directories, self.log_end_offset, rewrite=self._unsafe is not None)
-
-    def end_flush(self, job: FlushJob, wrong: str | None) -> None:
-        """Unpin, and move the recovery point or take the log out of use (`flusher.Flushable`)."""
-        for part in job.parts:
-            part.file.pins -= 1
-            if part.file.retired and not part.file.pins:
-                part.file.close()
-        if wrong is None:
-            if self._unsafe:
-                log.warning("%s-%s: written again and synced, takes records again", self.topic, self.partition)
-                self._unsafe = None
-                self._disk.recovered(self.directory)
-            self.recovery_point = max(self.recovery_point, job.offset)
-            self.last_flush_ms = self._disk.clock()
-            return
-        self._new_files = self._new_files or bool(job.directories)
-        self._unsafe = f"{self.topic}-{self.partition} takes no records: its last sync failed ({wrong})"
-        self._disk.failed(self.directory, self._unsafe)
-
-    @property
-    def unsafe(self) -> str | None:
-        """Why the log takes no records although it is open: a sync failed, and what it covered is not on disk yet."""
-        return self._unsafe
 
     def close(self, reason: str) -> None:
         """Take no more records; those who watch are called back. Files stay as they are."""
@@ -374,12 +327,10 @@ class PartitionLog:
         return max(0, bisect_right(self._bases, offset) - 1)
 
     def _refuse(self) -> None:
-        if self.closed:
-            raise KafkaStorageError(self.closed)
-        raise KafkaStorageError(self._unsafe or "")
+        raise KafkaStorageError(self.closed or self.durability.unsafe or "")
 
     def _appended(self, first: int, last: int, append_time: int) -> Appended:
-        stamped = append_time if self.config.message_timestamp_type == "LogAppendTime" else NO_TIMESTAMP
+        stamped = append_time if self.config.stamps_append_time else NO_TIMESTAMP
         return Appended(first, last, stamped, self.log_start_offset)
 
     def _writable(self, adding: int, headers: list[BatchHeader], now_ms: int) -> Segment:
@@ -389,8 +340,7 @@ class PartitionLog:
         segment = self.active
         if not segment.size:
             return segment
-        append_time = self.config.message_timestamp_type == "LogAppendTime"
-        newest = now_ms if append_time else max(header.max_timestamp for header in headers)
+        newest = now_ms if self.config.stamps_append_time else max(header.max_timestamp for header in headers)
         end_offset = self.log_end_offset + sum(header.last_offset_delta + 1 for header in headers)
         if (
             segment.is_full(self.config, adding)
@@ -399,29 +349,6 @@ class PartitionLog:
         ):
             return self.roll(now_ms)
         return segment
-
-    def _placed(self, view: memoryview, batches: list[tuple[int, BatchHeader]], now_ms: int) -> list[Buffer]:
-        """The batches with offset and epoch in place: new first bytes, and the rest as it came."""
-        offset, epoch = self.log_end_offset, self.leader_epoch
-        buffers: list[Buffer] = []
-        if self.config.message_timestamp_type == "CreateTime":
-            for position, header in batches:
-                buffers.append(_PLACE.pack(offset, header.batch_length, epoch))
-                buffers.append(view[position + MAGIC_OFFSET : position + header.size])
-                offset += header.last_offset_delta + 1
-            return buffers
-        for position, header in batches:
-            body = view[position + HEADER_SIZE : position + header.size]
-            stamped = header._replace(
-                base_offset=offset,
-                partition_leader_epoch=epoch,
-                attributes=header.attributes | TIMESTAMP_TYPE_MASK,
-                max_timestamp=now_ms,
-            )
-            crc = crc32c(body, crc32c(HEADER.pack(*stamped)[ATTRIBUTES_OFFSET:]))
-            buffers += (HEADER.pack(*stamped._replace(crc=crc)), body)
-            offset += header.last_offset_delta + 1
-        return buffers
 
     def _locate(self, offset: int) -> tuple[Segment, int]:
         if self.closed:
@@ -450,6 +377,15 @@ class PartitionLog:
         if len(cursors) >= _CURSORS and offset not in cursors:
             del cursors[next(iter(cursors))]
         cursors[offset] = (segment, position)
+
+    def _probe(self) -> None:
+        """See whether the disk takes records again although none come, so that what is said of it stays true."""
+        if self.closed or self.durability.unsafe or self.directory not in self._disk.offline:
+            return
+        if self.active.probe():
+            self._disk.recovered(self.directory)
+        else:
+            self._disk.later(PROBE_INTERVAL_MS, self._probe)
 
     def _wake(self) -> None:
         for callback in list(self._watchers.values()):

@@ -1,20 +1,19 @@
-"""All logs of a data folder: opening and recovery, topics, retention, checkpoints, clean shutdown.
+"""All logs of a data folder: opening and recovery, topics, clean shutdown.
 
 The folder is laid out as Apache Kafka's `log.dirs` are, apart from the metadata log: see `topics.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import shutil
 import time
-import uuid
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage import checkpoints
+from kopfka_broker.storage import checkpoints, layout
 from kopfka_broker.storage.disk import Disk
 from kopfka_broker.storage.errors import (
+    DataFolderError,
     InvalidPartitionsError,
     KafkaStorageError,
     TopicExistsError,
@@ -24,10 +23,10 @@ from kopfka_broker.storage.files import OpenFiles, default_limit
 from kopfka_broker.storage.folder import FolderLock
 from kopfka_broker.storage.log import PartitionLog
 from kopfka_broker.storage.recovery import load
-from kopfka_broker.storage.retention import expired_segments
 from kopfka_broker.storage.schedule import Schedule, StorageSettings
-from kopfka_broker.storage.snapshots import remove_snapshots, save_snapshot, snapshot_offsets
+from kopfka_broker.storage.snapshots import save_snapshot
 from kopfka_broker.storage.topics import Topic, TopicEntry, check_name, read_topics, write_topics
+from kopfka_broker.storage.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from kopfka_broker.storage.config import LogConfig
 
 log = logging.getLogger(__name__)
-
-DELETED_FOLDER_SUFFIX = "-delete"
 
 
 def wall_clock_ms() -> int:
@@ -65,22 +62,21 @@ class LogManager:
         self._clock = clock
         self._node_id = node_id
         self._settings = settings or StorageSettings()
-        self._disk = Disk(OpenFiles(default_limit()), clock, self._save_log_starts)
+        self._upkeep = Upkeep(directory, self.logs, clock, self._settings.producer_expiration_ms)
+        self._disk = Disk(OpenFiles(default_limit()), clock, self._upkeep.write_log_starts)
         self._topics: dict[str, Topic] = {}
         self._by_id: dict[UUID, Topic] = {}
         self._lock: FolderLock | None = None
-        self._to_remove: list[tuple[int, Path]] = []
-        """Files and folders that were renamed, and the time from which on they may be removed."""
 
     @property
     def topics(self) -> Mapping[str, Topic]:
         """Topics by name."""
-        return self._topics
+        return MappingProxyType(self._topics)
 
     @property
     def offline(self) -> Mapping[Path, str]:
         """Partition folders that take no records now, and why; an entry goes when writing works again."""
-        return self._disk.offline
+        return MappingProxyType(self._disk.offline)
 
     def topic_by_id(self, topic_id: UUID) -> Topic | None:
         """Return the topic with that id."""
@@ -94,80 +90,95 @@ class LogManager:
     def open(self) -> None:
         """Lock the folder and load every log; after an unclean end, recover those that were written to.
 
+        A log that cannot be loaded stays out of use (`offline`), the others are served.
+
         Raises:
-            DataFolderError: another broker has the folder, or it is of another node.
-            KafkaStorageError: the disk failed.
+            DataFolderError: another broker has the folder, it is of another node, or cannot be read.
+            KafkaStorageError: the disk is full or failed.
         """
         self._lock = FolderLock(self.directory)
         try:
             self._open()
+        except OSError as error:
+            self._lock.release()
+            raise DataFolderError(f"cannot use the data folder {self.directory}: {error}") from error
         except BaseException:
             self._lock.release()
             raise
 
     def _open(self) -> None:
+        began = time.monotonic()
         self.cluster_id = checkpoints.load_meta(self.directory, self._node_id)
         marker = self.directory / checkpoints.CLEAN_SHUTDOWN
         clean = marker.exists()
-        self._remove_leftovers()
+        layout.remove_deleted(self.directory)
+        entries = read_topics(self.directory)
+        if entries is None:
+            entries = layout.take_over(self.directory)
+            write_topics(self.directory, entries)
+        layout.set_strays_aside(self.directory, entries)
         recovery = checkpoints.read_offsets(self.directory / checkpoints.RECOVERY_POINTS)
         starts = checkpoints.read_offsets(self.directory / checkpoints.LOG_START_OFFSETS)
-        began = time.monotonic()
-        for entry in read_topics(self.directory):
+        for entry in entries:
             topic = self._register(Topic(entry.name, entry.topic_id, config=dict(entry.config)))
             for partition in range(entry.partitions):
                 key = (entry.name, partition)
                 self._load(topic, partition, starts.get(key, 0), recovery.get(key, 0), clean=clean)
-        if clean:
+        if clean:  # only now: a start that is killed half way has changed nothing that needs a recovery
             marker.unlink()
             checkpoints.sync_directory(self.directory)
-        count = sum(1 for _ in self.logs())
-        if count:
-            how = "cleanly shut down" if clean else "recovered"
-            log.info("%d logs loaded in %.3f s (%s)", count, time.monotonic() - began, how)
+        if entries:
+            count, seconds = sum(entry.partitions for entry in entries), time.monotonic() - began
+            log.info("%d logs %s in %.3f s", count, "loaded" if clean else "recovered", seconds)
 
     def _load(self, topic: Topic, partition: int, log_start: int, recovery_point: int, *, clean: bool) -> None:
-        added = self._new_log(topic, partition, self.defaults.overridden(topic.config))
+        directory = self._directory_of(topic, partition)
+        if recovery_point and not directory.exists():
+            log.error("%s is missing: its records are gone, the partition begins anew", directory)
+            log_start = max(log_start, recovery_point)
+        added = self._add_log(topic, partition, self.defaults.overridden(topic.config))
         try:
-            load(added, log_start=log_start, recovery_point=recovery_point, clean=clean)
+            self._make_folder(added)
+            load(added, log_start=log_start, recovery_point=recovery_point, clean=clean, now_ms=self._clock())
         except KafkaStorageError as error:
-            self._disk.failed(added.directory, str(error))
+            self._disk.failed(directory, str(error))
+            added.log_start_offset = log_start
             added.close(str(error))
 
     async def close(self) -> None:
-        """Put everything on disk and mark the folder as cleanly shut down."""
+        """Put everything on disk and mark the folder as cleanly shut down. Does nothing where it is not open."""
         if self._lock is None:
             return
         await self._disk.flusher.close()
-        clean = True
-        for partition in self.logs():
-            clean = self._close_log(partition) and clean
+        # First the logs and what they need at the next start, then the marker that says it is all there.
+        finished = [self._finish(partition) for partition in self.logs()]
         try:
-            self._save_checkpoints()
-            if clean:
+            self._upkeep.write_checkpoints()
+            if all(finished):
                 marker = self.directory / checkpoints.CLEAN_SHUTDOWN
                 checkpoints.write_atomically(marker, b'{"version":0,"brokerEpoch":-1}')
         except KafkaStorageError as error:
             log.error("not shut down cleanly, the next start recovers: %s", error)
+        for partition in self.logs():
+            partition.close("the broker is shutting down")
+            for segment in partition.segments:
+                segment.release()
         self._lock.release()
         self._lock = None
 
-    def _close_log(self, partition: PartitionLog) -> bool:
+    def _finish(self, partition: PartitionLog) -> bool:
+        """Put one log on disk with its indexes and producers; False where that failed."""
         if partition.closed:
             return False
-        wrong = self._disk.flusher.flush_now(partition)
+        wrong = self._disk.flusher.flush_now(partition.durability)
         try:
             if partition.log_end_offset > partition.segments[0].base_offset:
                 partition.active.store_indexes(closing=True)
-                if partition.log_end_offset not in snapshot_offsets(partition.directory)[-1:]:
-                    save_snapshot(partition.directory, partition.producers, partition.log_end_offset)
+                save_snapshot(partition.directory, partition.producers, partition.log_end_offset)
         except KafkaStorageError as error:
             wrong = wrong or str(error)
         if wrong:
             log.error("%s-%s is not closed cleanly: %s", partition.topic, partition.partition, wrong)
-        partition.close("the broker is shutting down")
-        for segment in partition.segments:
-            segment.release()
         return wrong is None
 
     def create_topic(
@@ -176,8 +187,11 @@ class LogManager:
         """Create a topic; it is on disk when this returns.
 
         Args:
+            name: of letters, digits, `.`, `_` and `-`.
+            partitions: how many.
             config: the topic's own settings as they were given.
             log_config: what they mean, on top of the defaults.
+            topic_id: a new one where None.
 
         Raises:
             InvalidTopicError, TopicExistsError, InvalidPartitionsError: the request cannot be done.
@@ -190,11 +204,6 @@ class LogManager:
             raise InvalidPartitionsError(f"{partitions} is not a number of partitions")
         topic = Topic(name, topic_id or checkpoints.random_uuid(), config=dict(config))
         self._grow(topic, partitions, log_config)
-        try:
-            self._save_topics(TopicEntry(name, topic.topic_id, partitions, topic.config))
-        except KafkaStorageError:
-            self._discard(topic.partitions)
-            raise
         return self._register(topic)
 
     def add_partitions(self, name: str, total: int) -> None:
@@ -208,14 +217,7 @@ class LogManager:
         before = len(topic.partitions)
         if total <= before:
             raise InvalidPartitionsError(f"topic {name} has {before} partitions: {total} would not add any")
-        log_config = topic.partitions[0].config
-        self._grow(topic, total, log_config)
-        try:
-            self._save_topics()
-        except KafkaStorageError:
-            added, topic.partitions[before:] = topic.partitions[before:], []
-            self._discard(added)
-            raise
+        self._grow(topic, total, topic.partitions[0].config)
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic: gone for all when this returns, its files after `file.delete.delay.ms`.
@@ -225,12 +227,8 @@ class LogManager:
             KafkaStorageError: the disk failed; the topic is still there.
         """
         topic = self._existing(name)
+        write_topics(self.directory, [entry for entry in self._entries() if entry.name != name])
         del self._topics[name]
-        try:
-            self._save_topics()
-        except KafkaStorageError:
-            self._topics[name] = topic
-            raise
         del self._by_id[topic.topic_id]
         self._discard(topic.partitions)
 
@@ -244,7 +242,7 @@ class LogManager:
         topic = self._existing(name)
         before, topic.config = topic.config, dict(overrides)
         try:
-            self._save_topics()
+            write_topics(self.directory, self._entries())
         except KafkaStorageError:
             topic.config = before
             raise
@@ -252,94 +250,60 @@ class LogManager:
             partition.config = log_config
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do what is due by the clock until `stop` is set."""
+        """Do what is due by the clock until `stop` is set: retention, checkpoints, expiry of producers."""
+        settings = self._settings
         schedule = Schedule(
             {
-                self.apply_retention: self._settings.retention_check_interval_ms,
-                self.save_checkpoints: self._settings.checkpoint_interval_ms,
-                self.expire_producers: self._settings.producer_check_interval_ms,
-                self.flush_due: self._settings.flush_check_interval_ms,
+                self._upkeep.apply_retention: settings.retention_check_interval_ms,
+                self._upkeep.remove_due: settings.removal_interval_ms,
+                self._upkeep.save_checkpoints: settings.checkpoint_interval_ms,
+                self._upkeep.expire_producers: settings.producer_check_interval_ms,
             }
         )
         await schedule.run(stop)
 
     def apply_retention(self) -> None:
-        """Remove segments by `retention.ms`, `retention.bytes` and log start offset, and files whose delay is over."""
-        now = self._clock()
-        for partition in self.logs():
-            if partition.closed:
-                continue
-            try:
-                self._retain(partition, now)
-            except (KafkaStorageError, OSError) as error:
-                log.error("retention of %s-%s: %s", partition.topic, partition.partition, error)
-        due = [path for at, path in self._to_remove if at <= now]
-        self._to_remove = [(at, path) for at, path in self._to_remove if at > now]
-        for path in due:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-
-    def flush_due(self) -> None:
-        """Sync logs whose `flush.ms` is over."""
-        now = self._clock()
-        for partition in self.logs():
-            unsynced = partition.log_end_offset > partition.recovery_point or partition.unsafe
-            overdue = partition.unsafe or now - partition.last_flush_ms >= partition.config.flush_ms
-            if unsynced and overdue and not partition.closed:
-                self._disk.flusher.request(partition)
+        """Do at once what `run` does every `log.retention.check.interval.ms`, and remove what is due."""
+        self._upkeep.apply_retention()
+        self._upkeep.remove_due()
 
     def save_checkpoints(self) -> None:
-        """Write the checkpoint files; an error is said in the log, and the next call tries again."""
-        try:
-            self._save_checkpoints()
-        except KafkaStorageError as error:
-            log.error("%s", error)
+        """Do at once what `run` does every `log.flush.offset.checkpoint.interval.ms`."""
+        self._upkeep.save_checkpoints()
 
-    def expire_producers(self) -> None:
-        """Forget idempotent producers that wrote nothing for `producer.id.expiration.ms`."""
-        before = self._clock() - self._settings.producer_expiration_ms
-        for partition in self.logs():
-            partition.producers.expire(before)
+    def _directory_of(self, topic: Topic, partition: int) -> Path:
+        return self.directory / f"{topic.name}-{partition}"
 
-    def _retain(self, partition: PartitionLog, now: int) -> None:
-        count, why = expired_segments(partition, now)
-        if not count:
-            return
-        if count == len(partition.segments):
-            partition.roll(now)
-        dropped = partition.drop_segments(count)
-        log.info(
-            "%s-%s: %d segments up to offset %d are deleted: %s",
-            partition.topic, partition.partition, count, partition.segments[0].base_offset, why,
-        )  # fmt: skip
-        after = now + partition.config.file_delete_delay_ms
-        for segment in dropped:
-            self._to_remove += [(after, path) for path in segment.mark_deleted()]
-        remove_snapshots(partition.directory, below=partition.segments[0].base_offset)
-        partition.epochs.truncate_start(partition.log_start_offset)
-
-    def _new_log(self, topic: Topic, partition: int, config: LogConfig) -> PartitionLog:
-        directory = self.directory / f"{topic.name}-{partition}"
+    def _add_log(self, topic: Topic, partition: int, config: LogConfig) -> PartitionLog:
+        directory = self._directory_of(topic, partition)
         added = PartitionLog(topic.name, partition, topic.topic_id, directory=directory, config=config, disk=self._disk)
-        try:
-            directory.mkdir(exist_ok=True)
-            if not (directory / checkpoints.PARTITION_METADATA).exists():
-                checkpoints.write_partition_metadata(directory, topic.topic_id)
-        except OSError as error:
-            raise KafkaStorageError(f"cannot make {directory}: {error.strerror}") from error
         topic.partitions.append(added)
         return added
+
+    def _make_folder(self, partition: PartitionLog) -> None:
+        try:
+            partition.directory.mkdir(exist_ok=True)
+        except OSError as error:
+            raise KafkaStorageError(f"cannot make {partition.directory}: {error.strerror}") from error
+        if not (partition.directory / checkpoints.PARTITION_METADATA).exists():
+            checkpoints.write_partition_metadata(partition.directory, partition.topic_id)
 
     def _grow(self, topic: Topic, total: int, config: LogConfig) -> None:
         before = len(topic.partitions)
         try:
             for partition in range(before, total):
-                load(self._new_log(topic, partition, config), log_start=0, recovery_point=0, clean=True)
-        except KafkaStorageError:
-            added, topic.partitions[before:] = topic.partitions[before:], []
-            self._discard(added)
+                added = self._add_log(topic, partition, config)
+                if added.directory.exists():  # what a deletion that was cut short has left
+                    added.directory.rename(layout.renamed(added.directory, layout.STRAY_SUFFIX))
+                self._make_folder(added)
+                load(added, log_start=0, recovery_point=0, clean=True, now_ms=self._clock())
+            entries = [entry for entry in self._entries() if entry.name != topic.name]
+            write_topics(self.directory, [*entries, _entry(topic)])
+        except (KafkaStorageError, OSError) as error:
+            added_logs, topic.partitions[before:] = topic.partitions[before:], []
+            self._discard(added_logs)
+            if isinstance(error, OSError):
+                raise KafkaStorageError(f"cannot make the partitions of {topic.name}: {error}") from error
             raise
 
     def _discard(self, partitions: list[PartitionLog]) -> None:
@@ -350,16 +314,12 @@ class LogManager:
             for segment in partition.segments:
                 segment.file.retired = True
                 segment.release()
-            unique = f"{partition.directory.name}.{uuid.uuid4().hex}{DELETED_FOLDER_SUFFIX}"
-            target = partition.directory.with_name(unique)
-            with contextlib.suppress(OSError):
+            target = layout.renamed(partition.directory, layout.DELETED_SUFFIX)
+            try:
                 partition.directory.rename(target)
-                self._to_remove.append((self._clock() + partition.config.file_delete_delay_ms, target))
-
-    def _remove_leftovers(self) -> None:
-        for path in self.directory.glob(f"*{DELETED_FOLDER_SUFFIX}"):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+                self._upkeep.remove_later(target, partition.config.file_delete_delay_ms)
+            except OSError as error:
+                log.error("cannot remove %s, the next start sets it aside: %s", partition.directory, error)
 
     def _register(self, topic: Topic) -> Topic:
         self._topics[topic.name] = topic
@@ -372,25 +332,9 @@ class LogManager:
             raise UnknownTopicError(f"there is no topic {name}")
         return topic
 
-    def _save_topics(self, *more: TopicEntry) -> None:
-        entries = [
-            TopicEntry(topic.name, topic.topic_id, len(topic.partitions), topic.config)
-            for topic in self._topics.values()
-        ]
-        write_topics(self.directory, [*entries, *more])
+    def _entries(self) -> list[TopicEntry]:
+        return [_entry(topic) for topic in self._topics.values()]
 
-    def _save_log_starts(self) -> None:
-        starts = {(entry.topic, entry.partition): entry.log_start_offset for entry in self.logs()}
-        written = {key: start for key, start in starts.items() if start}
-        checkpoints.write_offsets(self.directory / checkpoints.LOG_START_OFFSETS, written)
 
-    def _save_checkpoints(self) -> None:
-        logs = [entry for entry in self.logs() if entry.log_end_offset]
-        points = {(entry.topic, entry.partition): entry.recovery_point for entry in logs}
-        ends = {(entry.topic, entry.partition): entry.high_watermark for entry in logs}
-        for entry in logs:
-            if not entry.closed:
-                entry.active.store_indexes()
-        checkpoints.write_offsets(self.directory / checkpoints.RECOVERY_POINTS, points)
-        checkpoints.write_offsets(self.directory / checkpoints.HIGH_WATERMARKS, ends, durable=False)
-        self._save_log_starts()
+def _entry(topic: Topic) -> TopicEntry:
+    return TopicEntry(topic.name, topic.topic_id, len(topic.partitions), topic.config)

@@ -31,7 +31,7 @@ _LEFTOVERS = (DELETED_SUFFIX, ".cleaned", ".tmp")
 _CHUNK = 4 * 1024 * 1024
 
 
-def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean: bool) -> None:
+def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean: bool, now_ms: int) -> None:
     """Load the segments of a log that has none yet, and bring its end, its producers and its epochs into order.
 
     Args:
@@ -43,7 +43,7 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
         KafkaStorageError: the disk failed.
     """
     try:
-        _load_segments(partition, log_start)
+        _load_segments(partition, log_start, now_ms)
         _open_indexes(partition, len(partition.segments) - 1 if clean else partition.segment_at(recovery_point))
         if clean:
             clean = _load_end(partition)
@@ -51,7 +51,7 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
             _recover(partition, recovery_point)
         end = partition.log_end_offset
         partition.log_start_offset = min(partition.log_start_offset, end)
-        partition.recovery_point = end if clean else min(recovery_point, end)
+        partition.durability.recovery_point = end if clean else min(recovery_point, end)
         _load_producers(partition)
         _load_epochs(partition, clean=clean)
         for segment in partition.segments:
@@ -60,7 +60,7 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
         raise KafkaStorageError(f"cannot load {partition.directory}: {error}") from error
 
 
-def _load_segments(partition: PartitionLog, log_start: int) -> None:
+def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> None:
     bases = []
     for entry in list(os.scandir(partition.directory)):
         if entry.name.endswith(_LEFTOVERS):
@@ -73,7 +73,7 @@ def _load_segments(partition: PartitionLog, log_start: int) -> None:
         found = (partition.directory / f"{base:020d}{LOG_SUFFIX}").stat()
         partition.add_segment(base, found.st_mtime_ns // 1_000_000).size = found.st_size
     if not bases:
-        partition.add_segment(log_start, partition.last_flush_ms)
+        partition.add_segment(log_start, now_ms)
     partition.log_start_offset = max(log_start, partition.segments[0].base_offset)
     keep_snapshots(partition.directory, bases)
 

@@ -22,8 +22,8 @@ class StorageSettings:
     """`log.retention.check.interval.ms`"""
     checkpoint_interval_ms: int = 60_000
     """`log.flush.offset.checkpoint.interval.ms`"""
-    flush_check_interval_ms: int = 1_000
-    """`log.flush.scheduler.interval.ms`, which is unlimited by default in Kafka; here it also repairs failed logs."""
+    removal_interval_ms: int = 30_000
+    """How often deleted files are looked at whose `file.delete.delay.ms` may be over."""
     producer_expiration_ms: int = 86_400_000
     """`producer.id.expiration.ms`"""
     producer_check_interval_ms: int = 600_000

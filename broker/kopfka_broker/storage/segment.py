@@ -33,6 +33,7 @@ DELETED_SUFFIX = ".deleted"
 
 _SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX)
 _MOST_BUFFERS = 512
+_PROBE_BYTES = 4096
 _WALK_BYTES = 64 * 1024
 
 
@@ -215,6 +216,16 @@ class Segment:
                 path.rename(target)
                 renamed.append(target)
         return renamed
+
+    def probe(self) -> bool:
+        """Tell whether the disk takes bytes at the end; none are left there."""
+        try:
+            os.pwrite(self.file.descriptor(create=True), bytes(_PROBE_BYTES), self.size)
+        except OSError:
+            return False
+        finally:
+            self._take_back()
+        return not self.torn
 
     def remove(self) -> None:
         """Remove its files at once. May raise OSError."""

@@ -68,8 +68,8 @@ def check_name(name: str) -> None:
         raise InvalidTopicError(f"topic name {name!r} has other characters than letters, digits, '.', '_' and '-'")
 
 
-def read_topics(directory: Path) -> list[TopicEntry]:
-    """Read the topics of a data folder; a new folder has none.
+def read_topics(directory: Path) -> list[TopicEntry] | None:
+    """Read the topics of a data folder; None where there is no list of them yet.
 
     Raises:
         DataFolderError: the file is damaged or of a newer version.
@@ -84,7 +84,7 @@ def read_topics(directory: Path) -> list[TopicEntry]:
             for entry in content["topics"]
         ]
     except FileNotFoundError:
-        return []
+        return None
     except (ValueError, KeyError, TypeError) as error:
         raise DataFolderError(f"{path} is damaged ({error}): restore it from a copy") from error
 

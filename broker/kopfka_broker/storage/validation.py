@@ -53,7 +53,7 @@ def validate(records: Buffer, config: LogConfig, now_ms: int) -> list[tuple[int,
         _check_header(header)
         if config.compacts:
             _check_keys(records, position)
-        if config.message_timestamp_type == "CreateTime":
+        if not config.stamps_append_time:
             _check_timestamps(records, position, header, config, now_ms)
     return batches
 
