@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from kopfka_local.api import patches
-from kopfka_local.api.errors import ApiError
+from kopfka_local.api import patching
 from kopfka_local.api.objects import Deletion, Objects, Options
 from kopfka_local.api.resources import Gvr
 from kopfka_local.api.selectors import parse_field_selector, parse_label_selector
@@ -48,7 +47,7 @@ class Cluster:
         """Return objects of a resource, of one namespace or of all, and the resourceVersion to watch from."""
         resource = self.objects.resources.get(gvr)
         labels = parse_label_selector(label_selector)
-        fields = parse_field_selector(field_selector, ())
+        fields = parse_field_selector(field_selector, self.objects.kinds.selectable(resource))
         found = []
         for _, body in self.objects.storage.items(resource.storage, namespace or None):
             obj = self.objects.kinds.outgoing(resource, orjson.loads(body))
@@ -98,10 +97,8 @@ class Cluster:
         Raises:
             ApiError: 400, 404, 409, 422.
         """
-        if kind != "merge":
-            raise ApiError(415, "UnsupportedMediaType", f"patches of kind {kind} are not served yet")
-        options = Options(field_manager, force=force)
-        return self.objects.update(gvr, namespace, name, lambda live: patches.merge(live, patch), options, subresource)
+        options = Options(field_manager, "Apply" if kind == "apply" else "Update", force=force)
+        return patching.patch(self.objects, gvr, namespace, name, kind, patch, options, subresource)[0]
 
     async def delete(
         self,

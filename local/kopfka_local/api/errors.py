@@ -147,6 +147,11 @@ def method_not_allowed(group: str, resource: str, verb: str) -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, _details(group, resource, ""))
 
 
+def is_not_found(error: ApiError) -> bool:
+    """Tell whether an error says that an object is not there."""
+    return error.status == 404
+
+
 def _of(resource: str, group: str) -> str:
     return f"{resource}.{group}" if group else resource
 

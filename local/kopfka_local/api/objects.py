@@ -13,7 +13,6 @@ import orjson
 
 from kopfka_local.api import kinds, meta, ownership
 from kopfka_local.api.errors import (
-    ApiError,
     already_exists,
     bad_request,
     conflict,
@@ -113,9 +112,11 @@ class Objects:
         if key.name and self.storage.get(key) is not None:
             raise already_exists(resource.group, resource.plural, key.name)
         obj = self.kinds.prepare_create(resource, obj)
+        metadata = obj["metadata"]
         causes = meta.check(resource.storage, metadata) + self.kinds.validate(resource, obj, None)
         if causes:
             raise invalid(resource.group, resource.kind, key.name, causes)
+        self.kinds.establish(resource, obj)
         ownership.record(self.kinds.types(resource), {}, obj, options, "")
         return self._put(resource, key, obj, options)
 
@@ -165,6 +166,7 @@ class Objects:
         causes += self.kinds.validate(resource, obj, live, subresource)
         if causes:
             raise invalid(resource.group, resource.kind, name, causes)
+        self.kinds.establish(resource, obj)
         if self.kinds.differs(resource, obj, live):
             obj["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
         ownership.record(self.kinds.types(resource), live, obj, options, subresource, managed)
@@ -296,13 +298,8 @@ class Objects:
         if resource.kind != "CustomResourceDefinition":
             return
         if gone:
-            group, plural = obj["spec"]["group"], obj["spec"]["names"]["plural"]
-            self.kinds.withdraw_definition(group, plural)
-            self.storage.end_watches(f"{plural}.{group}")
+            self.kinds.withdraw_definition(obj)
+            self.storage.end_watches(obj["metadata"]["name"])
         else:
             self.kinds.serve_definition(obj)
 
-
-def is_not_found(error: ApiError) -> bool:
-    """Tell whether an error says that an object is not there."""
-    return error.status == 404

@@ -52,6 +52,8 @@ class Resource:
     definition: str = ""
     #: The entry of `spec.versions` of the CRD, for custom kinds.
     custom: dict[str, Any] | None = field(default=None, compare=False, hash=False)
+    #: The version objects are stored in, where that is another one.
+    storage_version: str = ""
     #: Stored under another resource's name (`events` of `events.k8s.io`).
     stored_as: str = ""
 
@@ -69,6 +71,13 @@ class Resource:
     def storage(self) -> str:
         """The key its objects are stored under."""
         return self.stored_as or self.gvr.storage
+
+    @property
+    def stored_api_version(self) -> str:
+        """The `apiVersion` of its objects where they are stored."""
+        if self.stored_as == "events":
+            return "v1"
+        return f"{self.group}/{self.storage_version}" if self.storage_version else self.gvr.api_version
 
 
 class Resources:
@@ -126,8 +135,14 @@ def _parse(line: str) -> Resource:
         subresources=_names(subresources),
         definition=f"io.k8s.{package}.{version}.{kind}",
         stored_as="events" if plural == "events" else "",
-        verbs=tuple(v for v in ALL_VERBS if v != "deletecollection" or kind != "Namespace"),
+        verbs=_verbs(kind),
     )
+
+
+def _verbs(kind: str) -> tuple[str, ...]:
+    if kind.endswith("Review"):
+        return ("create",)
+    return tuple(verb for verb in ALL_VERBS if verb != "deletecollection" or kind != "Namespace")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -152,6 +167,10 @@ apps/v1 deployments Deployment N deploy all scale,status
 apps/v1 replicasets ReplicaSet N rs all scale,status
 apps/v1 statefulsets StatefulSet N sts all scale,status
 events.k8s.io/v1 events Event N ev - -
+authentication.k8s.io/v1 selfsubjectreviews SelfSubjectReview C - - -
+authorization.k8s.io/v1 selfsubjectaccessreviews SelfSubjectAccessReview C - - -
+authorization.k8s.io/v1 selfsubjectrulesreviews SelfSubjectRulesReview C - - -
+authorization.k8s.io/v1 subjectaccessreviews SubjectAccessReview C - - -
 batch/v1 cronjobs CronJob N cj all status
 batch/v1 jobs Job N - all status
 networking.k8s.io/v1 ingresses Ingress N ing - status
