@@ -43,7 +43,9 @@ def _run_peer(kind: str, folder: Path) -> Iterator[Peer]:
         need_java()
     running = running_kafka if kind == "apache-kafka" else running_broker
     with running(folder / kind, CONFIG) as process:
-        yield Peer(kind, process.bootstrap, process.data, AdminClient({"bootstrap.servers": process.bootstrap, "log_level": 0}))
+        yield Peer(
+            kind, process.bootstrap, process.data, AdminClient({"bootstrap.servers": process.bootstrap, "log_level": 0})
+        )
 
 
 @pytest.fixture(scope="session")
@@ -77,10 +79,13 @@ def name() -> str:
 
 @pytest.fixture
 def create_topic(broker: Peer, name: str) -> Callable[..., str]:
-    """Return a function that creates a topic and returns its name."""
+    """Return a function that creates a topic and returns its name.
+
+    Its records are kept whatever their timestamps say: some tests write records of long ago.
+    """
 
     def create(partitions: int = 1, **config: str) -> str:
-        settings = {key.replace("_", "."): value for key, value in config.items()}
+        settings = {"retention.ms": "-1"} | {key.replace("_", "."): value for key, value in config.items()}
         new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
         for future in broker.admin.create_topics([new]).values():
             future.result(timeout=30)

@@ -20,7 +20,15 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import (
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from support.waiting import eventually
 
@@ -78,7 +86,9 @@ def test_acks(broker, topic, acks):
 def test_create_time_is_kept_and_offsets_are_found_by_it(broker, topic):
     stamps = [1_700_000_000_000 + step * 1000 for step in range(5)]
     produce(broker, topic, ((None, b"x", 0, stamp) for stamp in stamps), **{"linger.ms": 0})
-    assert [message.timestamp() for message in consume(broker, topic, 5)] == [(TIMESTAMP_CREATE_TIME, stamp) for stamp in stamps]
+    assert [message.timestamp() for message in consume(broker, topic, 5)] == [
+        (TIMESTAMP_CREATE_TIME, stamp) for stamp in stamps
+    ]
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "none"})
 
     def at(timestamp):
@@ -106,7 +116,11 @@ def test_a_record_too_large_is_refused_and_the_connection_goes_on(broker, create
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
     outcomes = []
     for value in (b"x" * 5000, b"small"):
-        producer.produce(topic, value, on_delivery=lambda error, message: outcomes.append(error.code() if error else message.offset()))
+        producer.produce(
+            topic,
+            value,
+            on_delivery=lambda error, message: outcomes.append(error.code() if error else message.offset()),
+        )
         producer.flush(30)
     assert outcomes == [KafkaError.MSG_SIZE_TOO_LARGE, 0]
 
@@ -163,7 +177,12 @@ def test_a_group_shares_partitions_and_takes_over(broker, create_topic, strategy
     assert described.state == ConsumerGroupState.STABLE
     assert described.partition_assignor == strategy
     assert sorted(member.client_id for member in described.members) == ["first", "second"]
-    assert sorted(at.partition for member in described.members for at in member.assignment.topic_partitions) == [0, 1, 2, 3]
+    assert sorted(at.partition for member in described.members for at in member.assignment.topic_partitions) == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
     eventually(lambda: turn(first, second) or len(set(got)) == 400)
     second.close()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.java
 
 DUMP = "org.apache.kafka.tools.DumpLogSegments"
 KINDS = ("kopfka", "apache-kafka")
-SETTINGS = {"segment.bytes": "1048576", "index.interval.bytes": "1024"}
+SETTINGS = {"segment.bytes": "1048576", "index.interval.bytes": "1024", "retention.ms": "-1"}
 RECORDS = 6000
 COMPLAINTS = re.compile(
     r"found.*(?:corrupt|mismatch|out of order|non[- ]?consecutive)|Index file .*(?:mismatch|corrupt)|Exception|Mismatches in|"
@@ -36,7 +36,9 @@ def written(request, tmp_path_factory):
     need_java()
     folder = tmp_path_factory.mktemp("dump")
     running = running_broker if request.param == "kopfka" else running_kafka
-    with running(folder / request.param, "group.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n") as broker:
+    with running(
+        folder / request.param, "group.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=1\n"
+    ) as broker:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
         admin.create_topics([NewTopic("dumped", 1, 1, config=SETTINGS)])["dumped"].result(timeout=30)
         fill(broker.bootstrap, 0, RECORDS // 2)
@@ -49,16 +51,27 @@ def written(request, tmp_path_factory):
 
 
 def fill(bootstrap, first, last):
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "compression.type": "none", "linger.ms": 2})
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "compression.type": "none", "linger.ms": 2}
+    )
     for number in range(first, last):
-        producer.produce("dumped", b"value %d " % number + b"v" * 500, b"k%d" % number, timestamp=1_700_000_000_000 + number)
+        producer.produce(
+            "dumped", b"value %d " % number + b"v" * 500, b"k%d" % number, timestamp=1_700_000_000_000 + number
+        )
         if number % 40 == 0:
             producer.flush(30)  # many batches, so that the sparse indexes have entries
     assert producer.flush(60) == 0
 
 
 def read_in_group(bootstrap):
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "dumping", "auto.offset.reset": "earliest", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "dumping",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
     consumer.subscribe(["dumped"])
     eventually(lambda: any(not message.error() for message in consumer.consume(100, timeout=0.5)))
     consumer.commit(asynchronous=False)
@@ -89,8 +102,12 @@ def test_every_record_of_every_segment_is_read(tools, written):
     lines = dump(tools, segments, "--deep-iteration", "--print-data-log")
     records = [line for line in lines if line.startswith("| offset:")]
     assert [int(re.search(r"offset: (\d+)", line)[1]) for line in records] == list(range(RECORDS))
-    assert [re.search(r"payload: (value \d+)", line)[1] for line in records] == [f"value {number}" for number in range(RECORDS)]
-    assert [int(re.search(r"CreateTime: (\d+)", line)[1]) for line in records] == [1_700_000_000_000 + n for n in range(RECORDS)]
+    assert [re.search(r"payload: (value \d+)", line)[1] for line in records] == [
+        f"value {number}" for number in range(RECORDS)
+    ]
+    assert [int(re.search(r"CreateTime: (\d+)", line)[1]) for line in records] == [
+        1_700_000_000_000 + n for n in range(RECORDS)
+    ]
     batches = [line for line in lines if line.startswith("baseOffset:")]
     assert all("isvalid: true" in line for line in batches)
     assert [segment.stem for segment in segments] == [f"{first:020d}" for first in starts(lines)]

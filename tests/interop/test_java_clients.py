@@ -53,7 +53,9 @@ def check_read(pairs, places, folder):
     assert {(record.partition, record.offset): (record.key, record.value) for record in read} == {
         place: pairs[index] for place, index in places.items()
     }
-    twice = [place for place, count in Counter((record.partition, record.offset) for record in read).items() if count > 1]
+    twice = [
+        place for place, count in Counter((record.partition, record.offset) for record in read).items() if count > 1
+    ]
     assert twice == []
     return members
 
@@ -67,7 +69,16 @@ def test_a_library_survives_sigkill_and_is_read_once(kind, tmp_path):
     with running(tmp_path / kind, "group.initial.rebalance.delay.ms=0\n") as broker:
         create(broker.bootstrap, "library", partitions=6)
         at = ("--bootstrap", broker.bootstrap, "--topic", "library")
-        reader = ("--group", "readers", "--out", str(tmp_path / "out"), "--count", str(len(pairs)), "--idle-ms", "60000")
+        reader = (
+            "--group",
+            "readers",
+            "--out",
+            str(tmp_path / "out"),
+            "--count",
+            str(len(pairs)),
+            "--idle-ms",
+            "60000",
+        )
         with JavaProgram(tmp_path / "progress", READER, *at, *reader) as reading:
             eventually(lambda: both_assigned(reading), seconds=60, what="both members to have partitions")
             with JavaProgram(tmp_path / "acks", PRODUCER, *at, "--file", str(source), "--rate", "50000") as producing:
@@ -106,7 +117,9 @@ def progress(program):
 def end_offsets(bootstrap, topic):
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "none"})
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions}
+    ends = {
+        number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions
+    }
     consumer.close()
     return ends
 
@@ -114,7 +127,9 @@ def end_offsets(bootstrap, topic):
 def committed(bootstrap, group, topic):
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    offsets = {at.partition: at.offset for at in consumer.committed([TopicPartition(topic, n) for n in partitions], timeout=10)}
+    offsets = {
+        at.partition: at.offset for at in consumer.committed([TopicPartition(topic, n) for n in partitions], timeout=10)
+    }
     consumer.close()
     return offsets
 

@@ -72,7 +72,10 @@ def test_query_offsets_by_timestamp(kcat, topic):
     assert _queried(kcat("-Q", "-t", f"{topic}:0:-1")) == 2
     assert _queried(kcat("-Q", "-t", f"{topic}:0:{stamps[0]}")) == 0
     assert _queried(kcat("-Q", "-t", f"{topic}:0:{stamps[1]}")) == (1 if stamps[1] > stamps[0] else 0)
-    assert _queried(kcat("-Q", "-t", f"{topic}:0:{stamps[1] + 1}")) in (2, -1)  # librdkafka 2.0 prints either for "none"
+    assert _queried(kcat("-Q", "-t", f"{topic}:0:{stamps[1] + 1}")) in (
+        2,
+        -1,
+    )  # librdkafka 2.0 prints either for "none"
 
 
 def _queried(output):

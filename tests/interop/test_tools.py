@@ -37,7 +37,10 @@ def produce(tools, at):
 
 def describe(tools, at, topic):
     """Return the fields of TopicCommand's lines for a topic: that of the topic first, then one a partition."""
-    rows = [dict(re.findall(r"(\w+): ?([^\t]*)", line)) for line in tools.run(TOPICS, *at, "--describe", "--topic", topic).lines]
+    rows = [
+        dict(re.findall(r"(\w+): ?([^\t]*)", line))
+        for line in tools.run(TOPICS, *at, "--describe", "--topic", topic).lines
+    ]
     return rows[0], rows[1:]
 
 
@@ -71,8 +74,14 @@ def test_topic_command_creates_lists_describes_grows_and_deletes(tools, at, name
             ("--create", "--topic", "bad name!"),
             "Topic name is invalid: 'bad name!' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
         ),
-        (("--create", "--topic", "{name}-r", "--replication-factor", "3"), "The target replication factor of 3 cannot be reached"),
-        (("--alter", "--topic", "{name}", "--partitions", "1"), "The topic {name} currently has 2 partition(s); 1 would not be an increase."),
+        (
+            ("--create", "--topic", "{name}-r", "--replication-factor", "3"),
+            "The target replication factor of 3 cannot be reached",
+        ),
+        (
+            ("--alter", "--topic", "{name}", "--partitions", "1"),
+            "The topic {name} currently has 2 partition(s); 1 would not be an increase.",
+        ),
         (("--alter", "--topic", "{name}", "--partitions", "2"), "Topic already has 2 partition(s)."),
         (("--delete", "--topic", "{name}-missing"), "Topic '{name}-missing' does not exist as expected"),
         (("--describe", "--topic", "{name}-missing"), "Topic '{name}-missing' does not exist as expected"),
@@ -96,7 +105,11 @@ def test_config_command_alters_and_describes_a_topic(tools, at, topic):
     assert "retention.ms" not in tools.run(CONFIGS, *at, *entity, "--describe").out
     every = tools.run(CONFIGS, *at, *entity, "--describe", "--all").out
     assert re.search(r"^  retention\.ms=604800000 sensitive=false synonyms=\{", every, re.MULTILINE)
-    assert re.search(r"^  segment\.bytes=1073741824 sensitive=false synonyms=\{.*DEFAULT_CONFIG:log\.segment\.bytes=", every, re.MULTILINE)
+    assert re.search(
+        r"^  segment\.bytes=1073741824 sensitive=false synonyms=\{.*DEFAULT_CONFIG:log\.segment\.bytes=",
+        every,
+        re.MULTILINE,
+    )
 
     refused = tools.run(CONFIGS, *at, *entity, "--alter", "--add-config", "retention.ms=soon", check=False)
     assert refused.exit == 1
@@ -106,7 +119,9 @@ def test_config_command_alters_and_describes_a_topic(tools, at, topic):
 def test_config_command_describes_a_broker(tools, at, broker):
     node = str(next(iter(broker.admin.list_topics(timeout=10).brokers)))
     out = tools.run(CONFIGS, *at, "--entity-type", "brokers", "--entity-name", node, "--describe", "--all").out
-    assert re.search(r"^  offsets\.topic\.num\.partitions=4 sensitive=false synonyms=\{STATIC_BROKER_CONFIG:", out, re.MULTILINE)
+    assert re.search(
+        r"^  offsets\.topic\.num\.partitions=4 sensitive=false synonyms=\{STATIC_BROKER_CONFIG:", out, re.MULTILINE
+    )
     assert re.search(r"^  log\.retention\.hours=168 sensitive=false synonyms=\{DEFAULT_CONFIG:", out, re.MULTILINE)
 
 
@@ -116,9 +131,26 @@ def test_console_producer_and_consumer(tools, at, topic, produce):
     out = tools.run(CONSUMER, *at, "--topic", topic, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000",
                     "--formatter-property", "print.key=true", "--formatter-property", "print.offset=true",
                     "--formatter-property", "print.partition=true")  # fmt: skip
-    assert out.lines == ["Partition:0\tOffset:0\tk1\tv1", "Partition:0\tOffset:1\tk2\tzwei €", "Partition:0\tOffset:2\tk3\tnull"]
+    assert out.lines == [
+        "Partition:0\tOffset:0\tk1\tv1",
+        "Partition:0\tOffset:1\tk2\tzwei €",
+        "Partition:0\tOffset:2\tk3\tnull",
+    ]
 
-    last = tools.run(CONSUMER, *at, "--topic", topic, "--partition", "0", "--offset", "1", "--max-messages", "2", "--timeout-ms", "20000")
+    last = tools.run(
+        CONSUMER,
+        *at,
+        "--topic",
+        topic,
+        "--partition",
+        "0",
+        "--offset",
+        "1",
+        "--max-messages",
+        "2",
+        "--timeout-ms",
+        "20000",
+    )
     assert last.lines == ["zwei €", "null"]
 
 
@@ -126,7 +158,9 @@ def test_console_producer_and_consumer(tools, at, topic, produce):
 def test_console_producer_with_codecs(tools, at, topic, produce, codec):
     lines = [f"line {number} of some that compress well" for number in range(200)]
     produce(topic, "\n".join(lines) + "\n", "--compression-codec", codec, "--command-property", "acks=all")
-    out = tools.run(CONSUMER, *at, "--topic", topic, "--from-beginning", "--max-messages", "200", "--timeout-ms", "20000")
+    out = tools.run(
+        CONSUMER, *at, "--topic", topic, "--from-beginning", "--max-messages", "200", "--timeout-ms", "20000"
+    )
     assert out.lines == lines
 
 
@@ -148,7 +182,9 @@ def test_consumer_group_command(tools, at, create_topic, produce):
     group = f"{topic}-group"
     of_group = ("--group", group)
     produce(topic, "a\nb\nc\nd\n")
-    read = tools.run(CONSUMER, *at, "--topic", topic, *of_group, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000")
+    read = tools.run(
+        CONSUMER, *at, "--topic", topic, *of_group, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000"
+    )
     assert read.lines == ["a", "b", "c"]
 
     assert group in tools.run(GROUPS, *at, "--list").lines
@@ -156,14 +192,18 @@ def test_consumer_group_command(tools, at, create_topic, produce):
     assert any(re.fullmatch(rf"{group}\s+Empty", line.strip()) for line in listed)
     assert group in tools.run(GROUPS, *at, "--list", "--type", "classic").out
     rows = table(tools.run(GROUPS, *at, "--describe", *of_group))
-    assert [(r["TOPIC"], r["PARTITION"], r["CURRENT-OFFSET"], r["LOG-END-OFFSET"], r["LAG"]) for r in rows] == [(topic, "0", "3", "4", "1")]
+    assert [(r["TOPIC"], r["PARTITION"], r["CURRENT-OFFSET"], r["LOG-END-OFFSET"], r["LAG"]) for r in rows] == [
+        (topic, "0", "3", "4", "1")
+    ]
     state = tools.run(GROUPS, *at, "--describe", *of_group, "--state").out
     assert re.search(rf"{group}\s+127\.0\.0\.1:\d+ +\(\d+\).* Empty\s+0", state)
 
     tools.run(GROUPS, *at, "--reset-offsets", *of_group, "--topic", topic, "--to-earliest", "--execute")
     again = tools.run(CONSUMER, *at, "--topic", topic, *of_group, "--max-messages", "4", "--timeout-ms", "20000")
     assert again.lines == ["a", "b", "c", "d"]
-    moved = table(tools.run(GROUPS, *at, "--reset-offsets", *of_group, "--topic", f"{topic}:0", "--shift-by", "-2", "--execute"))
+    moved = table(
+        tools.run(GROUPS, *at, "--reset-offsets", *of_group, "--topic", f"{topic}:0", "--shift-by", "-2", "--execute")
+    )
     assert [(row["TOPIC"], row["PARTITION"], row["NEW-OFFSET"]) for row in moved] == [(topic, "0", "2")]
 
     tools.run(GROUPS, *at, "--delete-offsets", *of_group, "--topic", topic)
