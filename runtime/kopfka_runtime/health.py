@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from kopfka_runtime.errors import AddressInUseError
@@ -92,7 +93,7 @@ async def serve_health(health: Health, host: str, port: int) -> asyncio.Server:
         return await asyncio.start_server(handle, address, port, limit=_LONGEST_HEAD)
     except OSError as error:
         raise AddressInUseError(
-            f"cannot serve health and metrics on {address}:{port} ({error.strerror}): "
+            f"cannot serve health and metrics on {address}:{port} ({os.strerror(error.errno or 0)}): "
             "pass --health HOST:PORT, or --health off"
         ) from error
 
