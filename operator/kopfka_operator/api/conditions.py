@@ -1,58 +1,15 @@
-"""Conditions every kind reports: their types, and the one declared list of reasons."""
+"""Models of the conditions that every kind's status has."""
+
+# ruff: noqa: TC001 - pydantic reads annotations
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from kopfka_operator.api.meta import StatusModel
-
-
-class ConditionType(StrEnum):
-    """What a condition is about. Argo CD and Flux read `Ready` (kstatus)."""
-
-    READY = "Ready"
-    PROGRESSING = "Progressing"
-    DEGRADED = "Degraded"
-
-
-class Reason(StrEnum):
-    """Why a condition is what it is. No other reasons are written."""
-
-    # all is well
-    READY = "Ready"
-    RECONCILED = "Reconciled"
-    AS_EXPECTED = "AsExpected"
-    # on the way
-    RECONCILING = "Reconciling"
-    STARTING = "Starting"
-    ROLLING_OUT = "RollingOut"
-    RESIZING = "Resizing"
-    DELETING = "Deleting"
-    ADDRESS_PENDING = "AddressPending"
-    # waiting for something else
-    CLUSTER_NOT_FOUND = "ClusterNotFound"
-    CLUSTER_NOT_READY = "ClusterNotReady"
-    BROKER_UNREACHABLE = "BrokerUnreachable"
-    PAUSED = "Paused"
-    # somebody has to act
-    INVALID_SPEC = "InvalidSpec"
-    NOT_SUPPORTED = "NotSupported"
-    CONFLICT = "Conflict"
-    NAME_TAKEN = "NameTaken"
-    STORAGE_CANNOT_SHRINK = "StorageCannotShrink"
-    STORAGE_CANNOT_GROW = "StorageCannotGrow"
-    STORAGE_CLASS_IMMUTABLE = "StorageClassImmutable"
-    POD_FAILING = "PodFailing"
-    PARTITIONS_CANNOT_SHRINK = "PartitionsCannotShrink"
-    REPLICAS_CANNOT_CHANGE = "ReplicasCannotChange"
-    REFUSED_BY_BROKER = "RefusedByBroker"
-    REFUSED_BY_API_SERVER = "RefusedByApiServer"
-    INTERNAL_ERROR = "InternalError"
-    # reported in events
-    DRIFT_CORRECTED = "DriftCorrected"
+from kopfka_operator.api.reasons import ConditionType, Reason
 
 
 class Condition(StatusModel):

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from kopfka_operator.api.meta import CATEGORY, GROUP, VERSION, Column, Kind
+from kopfka_operator.api.names import CATEGORY, GROUP, VERSION
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from kopfka_operator.api.meta import Column, Kind
 
 Schema = dict[str, Any]
 

@@ -1,5 +1,7 @@
 """`KafkaCluster`: one Kafka cluster, run by Kopfka's bundled broker."""
 
+# ruff: noqa: TC001 - pydantic reads annotations
+
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
@@ -8,7 +10,9 @@ from pydantic import Field, model_validator
 
 from kopfka_operator.api.conditions import CONDITIONS, OBSERVED_GENERATION, Condition
 from kopfka_operator.api.meta import ApiModel, Column, Kind, StatusModel, rules
-from kopfka_operator.api.values import QUANTITY_PATTERN, Quantity, ReclaimPolicy, Settings, parse_quantity
+from kopfka_operator.api.values import Quantity, ReclaimPolicy, Settings
+from kopfka_operator.quantities import PATTERN as QUANTITY_PATTERN
+from kopfka_operator.quantities import parse_quantity
 
 OWN_SETTINGS = ("listeners", "advertised.listeners", "listener.security.protocol.map", "log.dirs", "log.dir", "node.id")
 """Broker settings that follow from the rest of the spec and so cannot be set in `config`."""

@@ -1,5 +1,7 @@
 """`KafkaTopic`: one topic of a `KafkaCluster`."""
 
+# ruff: noqa: TC001 - pydantic reads annotations
+
 from __future__ import annotations
 
 from typing import Annotated, Self
@@ -8,7 +10,7 @@ from pydantic import Field, model_validator
 
 from kopfka_operator.api.conditions import CONDITIONS, OBSERVED_GENERATION, Condition
 from kopfka_operator.api.meta import ApiModel, Column, Kind, StatusModel, field_rules, rules
-from kopfka_operator.api.values import ReclaimPolicy, Settings  # noqa: TC001 - pydantic reads it
+from kopfka_operator.api.values import ReclaimPolicy, Settings
 
 TOPIC_NAME_PATTERN = r"^[a-zA-Z0-9._-]+$"
 LONGEST_TOPIC_NAME = 249

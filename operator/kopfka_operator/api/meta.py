@@ -11,17 +11,6 @@ from pydantic.alias_generators import to_camel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GROUP = "kopfka.io"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-CATEGORY = "kopfka"
-
-PAUSED = f"{GROUP}/paused"
-"""The annotation that, set to "true", makes the operator leave a resource and its children alone."""
-
-FINALIZER = f"{GROUP}/cleanup"
-"""The one finalizer: present only on resources whose deletion has something to clean up."""
-
 
 class ApiModel(BaseModel):
     """A part of a resource: camelCase in YAML, unknown fields refused (the API server has dropped them before)."""

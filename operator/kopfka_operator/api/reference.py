@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kopfka_operator.api.conditions import Reason
-from kopfka_operator.api.meta import API_VERSION, GROUP
+from kopfka_operator.api.names import API_VERSION, GROUP
+from kopfka_operator.api.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,50 @@
+"""Types of conditions, and the one declared list of reasons. Needs no pydantic."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    """What a condition is about. Argo CD and Flux read `Ready` (kstatus)."""
+
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+
+
+class Reason(StrEnum):
+    """Why a condition is what it is. No other reasons are written."""
+
+    # all is well
+    READY = "Ready"
+    RECONCILED = "Reconciled"
+    AS_EXPECTED = "AsExpected"
+    # on the way
+    RECONCILING = "Reconciling"
+    STARTING = "Starting"
+    ROLLING_OUT = "RollingOut"
+    RESIZING = "Resizing"
+    DELETING = "Deleting"
+    ADDRESS_PENDING = "AddressPending"
+    # waiting for something else
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    CLUSTER_NOT_READY = "ClusterNotReady"
+    BROKER_UNREACHABLE = "BrokerUnreachable"
+    PAUSED = "Paused"
+    # somebody has to act
+    INVALID_SPEC = "InvalidSpec"
+    NOT_SUPPORTED = "NotSupported"
+    CONFLICT = "Conflict"
+    NAME_TAKEN = "NameTaken"
+    STORAGE_CANNOT_SHRINK = "StorageCannotShrink"
+    STORAGE_CANNOT_GROW = "StorageCannotGrow"
+    STORAGE_CLASS_IMMUTABLE = "StorageClassImmutable"
+    POD_FAILING = "PodFailing"
+    PARTITIONS_CANNOT_SHRINK = "PartitionsCannotShrink"
+    REPLICAS_CANNOT_CHANGE = "ReplicasCannotChange"
+    REFUSED_BY_BROKER = "RefusedByBroker"
+    REFUSED_BY_API_SERVER = "RefusedByApiServer"
+    INTERNAL_ERROR = "InternalError"
+    # reported in events
+    DRIFT_CORRECTED = "DriftCorrected"

@@ -1,0 +1,1 @@
+"""Kafka's admin protocol as the operator uses it."""

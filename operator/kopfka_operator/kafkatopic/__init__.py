@@ -1,0 +1,1 @@
+"""`KafkaTopic`: what it becomes in Kafka, and how that is brought about."""
