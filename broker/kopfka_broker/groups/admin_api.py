@@ -181,4 +181,6 @@ class AdminApi:
 
 
 def _message(error: ErrorCode) -> str:
-    return error.name.replace("_", " ")
+    if error is ErrorCode.invalid_request:
+        return "nobody coordinates keys of this type or form"
+    return "the coordinator is not available"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from broker.groups.harness import OK, Coordination
 from kio.schema.errors import ErrorCode
+
+from broker.groups.harness import OK, Coordination
 
 
 async def test_a_first_member_becomes_leader_and_gets_its_own_assignment() -> None:
