@@ -1,8 +1,8 @@
 """Whether a live object already is what a manifest asks for. Pure.
 
-A manifest says only what matters to it: fields the API server or others have added do not count. Lists of objects with
-a natural key (name, mountPath, port …) are compared by key, since the server may merge others' entries in; other lists
-and scalars have to be equal. Quantities are compared by value, since the API server rewrites them.
+A manifest says only what matters to it: fields the API server or others have added do not count. Lists of objects
+with a natural key (name, mountPath, port …) are compared by key, since the server may merge others' entries in; other
+lists and scalars have to be equal. Quantities are compared by value, since the API server rewrites them.
 """
 
 from __future__ import annotations

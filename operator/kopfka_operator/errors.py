@@ -47,5 +47,5 @@ class BrokerRefusedError(OperatorError):
         self.code = code
 
 
-class RetryLater(OperatorError):  # noqa: N818 - kopf's TemporaryError in other words: not a failure of anything
+class RetryLater(OperatorError):
     """Nothing is wrong with the resource; the same work is to be tried again after a while."""

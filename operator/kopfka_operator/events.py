@@ -1,7 +1,7 @@
 """Kubernetes Events about the operator's resources: said when something happens, never while something lasts.
 
-The same words about the same object within ten minutes are counted, not repeated. An event that cannot be posted is logged
-and forgotten: conditions are what counts.
+The same words about the same object within ten minutes are counted, not repeated. An event that cannot be posted is
+logged and forgotten: conditions are what counts.
 """
 
 from __future__ import annotations

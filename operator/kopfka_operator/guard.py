@@ -1,8 +1,8 @@
 """Whether the watches are alive: what the API lists has to have been delivered by a watch as well.
 
-A watch can die without an error (a lost connection that nobody closes, a stuck proxy); the only proof of life is that it
-delivers. So the API's own list is compared with what the watches brought. An API that does not answer proves nothing: then
-the verdict stays what it was.
+A watch can die without an error (a lost connection that nobody closes, a stuck proxy); the only proof of life is that
+it delivers. So the API's own list is compared with what the watches brought. An API that does not answer proves
+nothing: then the verdict stays what it was.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Leader election by a `coordination.k8s.io` Lease, as client-go does it: two operators never both act.
 
-The holder renews the lease every two seconds; one that could not for ten seconds stops acting at once, five seconds before
-anybody else may take over. A clean stop gives the lease back, so that the next takes over at once. Clocks of different
-machines are not compared: a lease counts from when its last change was seen.
+The holder renews the lease every two seconds; one that could not for ten seconds stops acting at once, five seconds
+before anybody else may take over. A clean stop gives the lease back, so that the next takes over at once. Clocks of
+different machines are not compared: a lease counts from when its last change was seen.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class LeaderElector:
 
     async def acquire(self) -> None:
         """Return once this candidate holds the lease."""
-        while not await self._attempt():
+        while not await self._attempt():  # noqa: ASYNC110 - nobody tells when a lease ends
             await asyncio.sleep(RETRY_SECONDS)
         log.info("%s leads by %s", self._identity, self._ref)
 
@@ -83,9 +83,8 @@ class LeaderElector:
                 continue
             if self._waits_for or not self.leads:
                 self._renewed_at = None
-                raise LeadershipLostError(
-                    f"{self._ref} is {'held by ' + self._waits_for if self._waits_for else 'not renewed in time'}: stopping"
-                )
+                why = f"held by {self._waits_for}" if self._waits_for else "not renewed in time"
+                raise LeadershipLostError(f"{self._ref} is {why}: stopping")
 
     async def release(self) -> None:
         """Give the lease back, if it is still this candidate's."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
 from kopfka_runtime.health import DEFAULT_PORT
@@ -11,6 +10,8 @@ from kopfka_runtime.network import split_address
 from kopfka_runtime.process import run
 
 if TYPE_CHECKING:
+    import asyncio
+
     from kopfka_operator.operator import Options
 
 

@@ -1,4 +1,4 @@
-"""The running operator: API connection, leadership, watches, reconcilers, health; started in this order, stopped in reverse."""
+"""The running operator: connection, leadership, watches, reconcilers, health; started so, stopped in reverse."""
 
 from __future__ import annotations
 
@@ -77,10 +77,13 @@ class Operator:
         self._clusters = ClusterReconciler(context, self._brokers, self._ask_topics)
         self._queue: WorkQueue[Key] = WorkQueue(self._work, clock=time.monotonic)
         self._guard = WatchGuard(client, self.mirror, WATCHED, options.namespaces)
-        self._watching = asyncio.Event()
+        self._api_found = False
         self._handled: dict[str, tuple[object, ...]] = {}
         health.add_liveness("watches", self._guard.wrong)
-        health.add_readiness("api", lambda: None if self._watching.is_set() else "not watching yet")
+        # a candidate that waits for the lease is ready: a rollout would else wait for it for ever
+        health.add_readiness(
+            "api", lambda: None if self._api_found else "the Kubernetes API does not have what it takes"
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Operate until `stop` is set.
@@ -122,6 +125,8 @@ class Operator:
 
         from kopfka_operator.watches import new_registry, new_settings  # noqa: PLC0415
 
+        if not log.isEnabledFor(logging.DEBUG):
+            logging.getLogger("kopf").setLevel(logging.WARNING)  # it tells of each event it has handled
         existing = asyncio.all_tasks()
         namespaces = list(self._options.namespaces)
         tasks = await kopf.spawn_tasks(
@@ -131,7 +136,6 @@ class Operator:
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=stop_kopf,
-            identity=kopf.Identity(self._identity) if hasattr(kopf, "Identity") else None,
         )
         # kopf has taken the signals; stopping is decided here
         loop = asyncio.get_running_loop()
@@ -141,7 +145,6 @@ class Operator:
 
     def _concern(self, type_: ResourceType, body: Manifest, gone: bool) -> None:
         """Ask for what a change may be of concern to."""
-        self._watching.set()
         metadata = body["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         if type_ is KAFKA_CLUSTERS:
@@ -192,6 +195,7 @@ class Operator:
             except ApiError as error:
                 problem = f"the API server has no {KAFKA_CLUSTERS.api_version}" if error.status == 404 else str(error)
             if not problem:
+                self._api_found = True
                 return
             if problem != said:
                 log.warning("%s; waiting (are the CRDs applied? kubectl apply --server-side -f crds/)", problem)
@@ -233,6 +237,6 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool
 
 
 def _identity() -> str:
-    """Return who this candidate is: a pod's own name stays over restarts of its container, which then leads on at once."""
+    """Return who this candidate is: a pod's name outlives its container, which then leads on at once."""
     pod = os.environ.get("POD_NAME", "")
     return pod or f"{socket.gethostname()}_{uuid.uuid4()}"

@@ -1,4 +1,4 @@
-"""Statuses: drafts of conditions become the conditions of a resource, with the times the API wants. Pure but for events.
+"""Statuses: drafts of conditions become the conditions of a resource, with the times the API wants.
 
 A draft has no time: whether a status has to be written is decided by what it says, not by when.
 """
@@ -68,7 +68,7 @@ def settled(message: str = "nothing to do", reason: Reason = Reason.RECONCILED) 
 
 
 def degraded(problems: Sequence[Problem]) -> Draft:
-    """Return `Degraded`: true with the first problem's reason and every problem's message, false where there are none."""
+    """Return `Degraded`: true where there are problems, with the first one's reason and every one's message."""
     if not problems:
         return Draft(ConditionType.DEGRADED, False, Reason.AS_EXPECTED, "nothing needs attention")
     return Draft(ConditionType.DEGRADED, True, problems[0].reason, join(problems))

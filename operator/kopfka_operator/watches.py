@@ -1,8 +1,8 @@
 """kopf's part: it finds the resources, keeps a watch on each kind, and tells the mirror and whoever is concerned.
 
-Only low-level event handlers are registered, so kopf itself writes nothing to any resource: no annotations, no finalizers,
-no status. No event is handled before every kind has been listed (kopf's indices are that barrier): a plan never takes
-what it has not seen yet for missing.
+Only low-level event handlers are registered, so kopf itself writes nothing to any resource: no annotations, no
+finalizers, no status. No event is handled before every kind has been listed (kopf's indices are that barrier): a plan
+never takes what it has not seen yet for missing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One cluster's admin client: what topics there are, and the changes to them. Never blocks the event loop.
 
-librdkafka works in threads of its own; its futures are awaited here. Errors come out in two kinds: the broker cannot be
-reached (worth trying again), or it said no, in its own words.
+librdkafka works in threads of its own; its futures are awaited here. Errors come out in two kinds: the broker cannot
+be reached (worth trying again), or it said no, in its own words. Importing this module loads librdkafka.
 """
 
 from __future__ import annotations
@@ -10,6 +10,17 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
 from kopfka_operator.errors import BrokerRefusedError, BrokerUnreachableError
 
@@ -45,20 +56,20 @@ class Admin:
     """The admin client of the cluster that `bootstrap` leads to."""
 
     def __init__(self, bootstrap: str) -> None:
-        from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - librdkafka, at first need
-
         self.bootstrap = bootstrap
-        self._client = AdminClient(
-            {
-                "bootstrap.servers": bootstrap,
-                "client.id": "kopfka-operator",
-                "socket.connection.setup.timeout.ms": 3000,
-                "reconnect.backoff.ms": 50,
-                "reconnect.backoff.max.ms": 1000,
-                "log_level": 0,
-                "error_cb": lambda error: log.debug("%s: %s", bootstrap, error),
-            }
-        )
+        settings: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "client.id": "kopfka-operator",
+            "socket.connection.setup.timeout.ms": 3000,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 1000,
+            "log_level": 0,
+            "error_cb": self._on_error,
+        }
+        self._client = AdminClient(settings)
+
+    def _on_error(self, error: KafkaError) -> None:
+        log.debug("%s: %s", self.bootstrap, error)
 
     def close(self) -> None:
         """Let go of librdkafka's threads and connections; may block."""
@@ -71,9 +82,6 @@ class Admin:
 
     async def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         """Return those of the named topics that exist: one Metadata and one DescribeConfigs for all of them."""
-        from confluent_kafka import TopicCollection  # noqa: PLC0415
-        from confluent_kafka.admin import ConfigResource, ResourceType  # noqa: PLC0415
-
         wanted = sorted(set(names))
         if not wanted:
             return {}
@@ -106,8 +114,6 @@ class Admin:
 
     async def create(self, action: CreateTopic) -> None:
         """Create a topic."""
-        from confluent_kafka.admin import NewTopic  # noqa: PLC0415
-
         topic = NewTopic(
             action.topic,
             num_partitions=action.partitions or _BROKER_DEFAULT,
@@ -118,13 +124,6 @@ class Admin:
 
     async def alter(self, action: AlterConfig) -> None:
         """Change settings of a topic, one by one; those not named stay."""
-        from confluent_kafka.admin import (  # noqa: PLC0415
-            AlterConfigOpType,
-            ConfigEntry,
-            ConfigResource,
-            ResourceType,
-        )
-
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in action.set.items()
         ]
@@ -134,8 +133,6 @@ class Admin:
 
     async def add_partitions(self, action: AddPartitions) -> None:
         """Bring a topic up to a number of partitions."""
-        from confluent_kafka.admin import NewPartitions  # noqa: PLC0415
-
         more = NewPartitions(action.topic, action.total)
         await self._each(lambda: self._client.create_partitions([more], request_timeout=REQUEST_SECONDS))
 
@@ -167,8 +164,6 @@ class Admin:
         return await self._await(await self._start(call))
 
     async def _start(self, call: Callable[[], T]) -> T:
-        from confluent_kafka import KafkaException  # noqa: PLC0415
-
         try:
             return call()
         except KafkaException as error:
@@ -177,8 +172,6 @@ class Admin:
             raise BrokerRefusedError("INVALID_REQUEST", str(error)) from error
 
     async def _await(self, future: Future[Any]) -> Any:
-        from confluent_kafka import KafkaException  # noqa: PLC0415
-
         try:
             async with asyncio.timeout(_GIVE_UP_SECONDS):
                 # shielded: librdkafka resolves the future even when nobody waits for it any more

@@ -1,7 +1,7 @@
 """How the operator reaches the brokers of its clusters, and the admin clients it keeps.
 
-The bootstrap service's name is cluster DNS in a pod and stands in a hosts file under `kopfka up`. Where neither knows it
-(an operator run from a laptop), the cluster's external listener is taken.
+The bootstrap service's name is cluster DNS in a pod and stands in a hosts file under `kopfka up`. Where neither knows
+it (an operator run from a laptop), the cluster's external listener is taken.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import socket
 from typing import TYPE_CHECKING
 
 from kopfka_operator.errors import BrokerUnreachableError
-from kopfka_operator.kafka.admin import Admin
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, Ref
 from kopfka_runtime.network import resolve, split_address
 
 if TYPE_CHECKING:
+    from kopfka_operator.kafka.admin import Admin
     from kopfka_operator.mirror import Mirror
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ class Brokers:
         known = self._admins.get((namespace, cluster))
         if known is not None:
             return known
+        from kopfka_operator.kafka.admin import Admin  # noqa: PLC0415 - librdkafka, at first need
+
         bootstrap = await self._bootstrap(namespace, cluster)
         admin = self._admins[namespace, cluster] = Admin(bootstrap)
         return admin
@@ -51,9 +53,8 @@ class Brokers:
 
     async def _bootstrap(self, namespace: str, cluster: str) -> str:
         body = self._mirror.get(Ref(KAFKA_CLUSTERS, namespace, cluster)) or {}
-        listeners = {
-            each["name"]: each["bootstrapServers"] for each in (body.get("status") or {}).get("listeners") or []
-        }
+        status = body.get("status") or {}
+        listeners = {each["name"]: each["bootstrapServers"] for each in status.get("listeners") or []}
         inside = listeners.get("plain", f"{cluster}-bootstrap.{namespace}.svc:9092")
         host, port = split_address(inside, 9092)
         address = resolve(host)
@@ -62,7 +63,8 @@ class Brokers:
         if "external" in listeners:
             return str(listeners["external"])
         raise BrokerUnreachableError(
-            f"{host} cannot be resolved here: run the operator inside Kubernetes, or give the cluster an external listener"
+            f"{host} cannot be resolved here: run the operator inside Kubernetes, "
+            "or give the cluster an external listener"
         )
 
 

@@ -1,8 +1,8 @@
 """What is to be done for a `KafkaCluster`, from what is wanted and what is there. Pure: no I/O, no clock.
 
-A plan brings the cluster one step nearer; once its actions are done, the next observation leads to the next plan, until a
-plan is empty. Some steps have to wait for others: the broker is told its NodePort only after Kubernetes has chosen one, and
-a StatefulSet whose claim template changes is deleted, its pod left running, before it is made again.
+A plan brings the cluster one step nearer; once its actions are done, the next observation leads to the next plan,
+until a plan is empty. Some steps have to wait for others: the broker is told its NodePort only after Kubernetes has
+chosen one, and a StatefulSet whose claim template changes is deleted, its pod left running, before it is made again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from kopfka_operator.quantities import parse_quantity
 from kopfka_operator.status import Problem
 
 if TYPE_CHECKING:
+    from kopfka_operator.api.kafkacluster import ExternalListener
     from kopfka_operator.kube.resources import Manifest, Ref
 
 
@@ -78,7 +79,7 @@ def wanted_template(cluster: Cluster, observed: Observed) -> str:
     return str(template["metadata"]["annotations"][render.TEMPLATE])
 
 
-def external_listener(cluster: Cluster) -> render.ExternalListener | None:
+def external_listener(cluster: Cluster) -> ExternalListener | None:
     """Return the external listener that the spec asks for."""
     return cluster.spec.listeners.external if cluster.spec.listeners is not None else None
 
@@ -125,7 +126,7 @@ def problems(cluster: Cluster, observed: Observed) -> list[Problem]:
             Problem(
                 Reason.STORAGE_CLASS_IMMUTABLE,
                 f"the claim {cluster.claim.name} is of class {present} and stays so: "
-                f"write storageClassName: {present}, or give the claim up by deleting it while the cluster does not exist",
+                f"write storageClassName: {present}, or delete the claim, with its data, while the cluster is deleted",
             )
         )
     return found
@@ -212,7 +213,7 @@ def _taken(cluster: Cluster, body: Manifest | None) -> bool:
 
 
 def _former(cluster: Cluster, body: Manifest) -> bool:
-    """Tell whether an object belongs to a deleted KafkaCluster of the same name, so that it is about to be collected."""
+    """Tell whether an object belongs to a former KafkaCluster of the same name, so that it is about to go."""
     return not mine(cluster, body) and any(
         owner.get("apiVersion") == API_VERSION
         and owner.get("kind") == "KafkaCluster"

@@ -177,7 +177,7 @@ def _refused(cluster: Cluster, action: Action, error: ApiError) -> Problem:
     if _is_claim(cluster, action):
         return Problem(
             Reason.STORAGE_CANNOT_GROW,
-            f"the claim {cluster.claim.name} cannot grow: {error}: use a storage class with allowVolumeExpansion: true, "
+            f"the claim {cluster.claim.name} cannot grow: {error}: use a storage class with allowVolumeExpansion, "
             "or write the former size",
         )
     what = getattr(action, "ref", action)

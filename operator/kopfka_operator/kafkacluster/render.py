@@ -1,6 +1,7 @@
 """The Kubernetes objects of a `KafkaCluster` with the bundled engine, as manifests. Pure.
 
-Names and ports are those of docs/architecture.md. Mount paths occur only in the container's command line, never in files.
+Names and ports are those of docs/architecture.md. Mount paths occur only in the container's command line, never in
+files.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def account(cluster: Cluster) -> Manifest:
 
 
 def brokers_service(cluster: Cluster) -> Manifest:
-    """Return the headless Service: pods have names in DNS before they are ready, as brokers have to find themselves."""
+    """Return the headless Service; its pods have names before they are ready, as brokers have to find themselves."""
     ports = [_port("plain", PLAIN_PORT), _port("health", HEALTH_PORT)]
     spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": cluster.selector, "ports": ports}
     return _child(cluster, cluster.brokers, spec=spec)
@@ -186,7 +187,7 @@ def budget(cluster: Cluster) -> Manifest:
 def stateful_set(
     cluster: Cluster, address: ExternalAddress | None, *, storage: str, storage_class: str | None
 ) -> Manifest:
-    """Return the StatefulSet. `storage` and `storage_class` are of its claim template, which cannot be changed in place."""
+    """Return the StatefulSet; `storage` and `storage_class` are of its claim template, which never changes in place."""
     template = pod_template(cluster, address)
     claim: Manifest = {
         "metadata": {"name": "data", "labels": cluster.labels},
@@ -209,7 +210,7 @@ def stateful_set(
 
 
 def claim_changes(cluster: Cluster, claim: Manifest, storage: str, *, owned: bool) -> Manifest:
-    """Return what the operator says of a claim the StatefulSet has made: its size, and whether it goes with the cluster."""
+    """Return what is said of a claim the StatefulSet has made: its size, and whether it goes with the cluster."""
     metadata: Manifest = {"uid": claim["metadata"]["uid"]}  # never makes a claim, never touches another one
     if owned:
         metadata["ownerReferences"] = [owner_reference(cluster, controller=False)]

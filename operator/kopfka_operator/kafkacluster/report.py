@@ -43,7 +43,7 @@ class Facts:
 
 
 def report(cluster: Cluster, observed: Observed, failures: Sequence[Problem], facts: Facts) -> StatusDraft:
-    """Return the status of a cluster whose plan has been carried out as far as it can be; `failures` are what was refused."""
+    """Return the status of a cluster whose plan has been carried out; `failures` are what was refused of it."""
     found = [*failures, *problems(cluster, observed)]
     pod = observed.get(cluster.pod)
     serving = pod is not None and is_ready(pod)

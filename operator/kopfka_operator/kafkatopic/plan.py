@@ -1,7 +1,8 @@
 """What is to be done for a `KafkaTopic`, from what is wanted and what is there. Pure: no I/O, no clock.
 
-The resource is the whole truth about its topic: a setting it does not name has the cluster's default. What cannot be done
-(fewer partitions, another number of replicas) is a problem with a remedy, and keeps nothing else from being done.
+The resource is the whole truth about its topic: a setting it does not name has the cluster's default. What cannot be
+done (fewer partitions, another number of replicas) is a problem with a remedy, and keeps nothing else from being
+done.
 """
 
 from __future__ import annotations

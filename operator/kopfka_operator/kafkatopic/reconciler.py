@@ -1,7 +1,7 @@
 """Observe, plan, act and report for `KafkaTopic`, for all topics of a cluster at once.
 
-A cluster's topics are looked at together, so that looking for drift costs one Metadata and one DescribeConfigs a cluster,
-however many topics there are.
+A cluster's topics are looked at together, so that looking for drift costs one Metadata and one DescribeConfigs a
+cluster, however many topics there are.
 """
 
 from __future__ import annotations

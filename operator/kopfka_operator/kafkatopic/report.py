@@ -20,7 +20,7 @@ def report(
     """Return the status of a topic whose plan has been carried out; `drifted` says what had been changed outside."""
     found = [*failures, *problems(topic, observed)]
     live = observed.live if observed.owner is None else None
-    fields = {"topicName": topic.name}
+    fields: dict[str, object] = {"topicName": topic.name}
     if live is not None:
         numbers = {"topicId": live.topic_id, "partitions": live.partitions, "replicas": live.replicas}
         fields = {**fields, **numbers}
@@ -41,7 +41,7 @@ def report(
 
 def waiting(topic: Topic, reason: Reason, message: str, known: dict[str, object]) -> StatusDraft:
     """Return the status of a topic that nothing can be done for now; what was known of it stays."""
-    kept = {name: known[name] for name in ("topicId", "partitions", "replicas") if name in known}
+    kept: dict[str, object] = {name: known[name] for name in ("topicId", "partitions", "replicas") if name in known}
     return StatusDraft(
-        (not_ready(reason, message), progressing(reason, message), degraded([])), {"topicName": topic.name, **kept}
+        (not_ready(reason, message), progressing(reason, message), degraded([])), {**kept, "topicName": topic.name}
     )

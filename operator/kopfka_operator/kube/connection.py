@@ -1,7 +1,7 @@
 """Where the Kubernetes API server is and how to prove who one is: a kubeconfig, or the service account of a pod.
 
-Knows bearer tokens (also from files, read again as they rotate), client certificates and a CA. Does not run the `exec`
-and `auth-provider` plugins of a kubeconfig, and says so.
+Knows bearer tokens (also from files, read again as they rotate), client certificates and a CA. Does not run the
+`exec` and `auth-provider` plugins of a kubeconfig, and says so.
 """
 
 from __future__ import annotations
