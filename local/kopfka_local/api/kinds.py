@@ -88,17 +88,25 @@ class Kinds:
             mistyped = [cause for cause in validate(obj, node) if cause.reason == "FieldValueTypeInvalid"]
             if mistyped:
                 raise _undecodable(resource, "; ".join(str(cause) for cause in mistyped))
-        unknown = values.prune(obj, node)
-        if unknown and options.field_validation == "Strict":
-            raise _undecodable(resource, "strict decoding error: " + ", ".join(f'unknown field "{f}"' for f in unknown))
-        if options.field_validation == "Warn":
-            options.warnings += [f'unknown field "{field}"' for field in unknown]
+        self.check_known_fields(resource, obj, options)
         if resource.custom is not None:
             values.fill_defaults(obj, node)
         elif resource.stored_as == "events" and resource.group:
             obj = events.to_core(obj)
         obj["apiVersion"] = resource.stored_api_version
         return obj
+
+    def check_known_fields(self, resource: Resource, obj: Object, options: Options) -> None:
+        """Drop fields that do not exist, in place, and warn about them.
+
+        Raises:
+            ApiError: 400, there are such fields and the client asked to be strict about it.
+        """
+        unknown = values.prune(obj, self.types(resource))
+        if unknown and options.field_validation == "Strict":
+            raise _undecodable(resource, "strict decoding error: " + ", ".join(f'unknown field "{f}"' for f in unknown))
+        if options.field_validation == "Warn":
+            options.warnings += [f'unknown field "{field}"' for field in unknown]
 
     def outgoing(self, resource: Resource, obj: Object) -> Object:
         """Return a stored object in the version asked for; the object given is used up."""

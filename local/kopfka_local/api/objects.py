@@ -13,6 +13,7 @@ import orjson
 
 from kopfka_local.api import kinds, meta, ownership
 from kopfka_local.api.errors import (
+    ApiError,
     already_exists,
     bad_request,
     conflict,
@@ -44,6 +45,8 @@ class Options:
     force: bool = False
     field_validation: str = "Warn"
     warnings: list[str] = field(default_factory=list)
+    #: The `managedFields` an apply has worked out already.
+    managed: list[Object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Objects:
         if causes:
             raise invalid(resource.group, resource.kind, key.name, causes)
         self.kinds.establish(resource, obj)
-        ownership.record(self.kinds.types(resource), {}, obj, options, "")
+        self._own(resource, {}, obj, options, "", metadata.get("managedFields"))
         return self._put(resource, key, obj, options)
 
     def _free_name(self, resource: Resource, metadata: Object) -> str:
@@ -169,13 +172,31 @@ class Objects:
         self.kinds.establish(resource, obj)
         if self.kinds.differs(resource, obj, live):
             obj["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
-        ownership.record(self.kinds.types(resource), live, obj, options, subresource, managed)
+        self._own(resource, live, obj, options, subresource, managed)
         key = self.key(resource, namespace, name)
         if obj == live:
             return self.kinds.outgoing(resource, live)
         if self._is_gone(resource, obj):
             return self._remove(resource, key, obj, options)
         return self._put(resource, key, obj, options)
+
+    def _own(
+        self, resource: Resource, live: Object, obj: Object, options: Options, subresource: str, given: Any
+    ) -> None:
+        if options.managed is not None:
+            obj["metadata"]["managedFields"] = options.managed
+        elif options.operation == "Update":
+            node, name = self.kinds.stored_types(resource), options.field_manager
+            obj["metadata"]["managedFields"] = ownership.updated(node, live, obj, name, subresource, given)
+
+    def exists(self, resource: Resource, namespace: str | None, name: str) -> bool:
+        """Tell whether there is such an object."""
+        return self.storage.get(self.key(resource, namespace, name)) is not None
+
+    @staticmethod
+    def not_there(resource: Resource, name: str) -> ApiError:
+        """Return the 404 for an object."""
+        return not_found(resource.group, resource.plural, name)
 
     def _check_identity(self, resource: Resource, name: str, new: Object, live: Object) -> None:
         if new.get("name") not in (None, "", name):
