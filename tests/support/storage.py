@@ -1,0 +1,75 @@
+"""Logs of the broker's storage engine in a test: batches to append, what a log holds, and an end without a shutdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopfka_broker.storage import LogConfig, LogManager
+from kopfka_wire.batches import split_batches
+from kopfka_wire.records import Record, decode_batch, encode_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from kopfka_broker.storage import PartitionLog
+
+NOW = 1_800_000_000_000
+
+
+def batch(*values: bytes, timestamp: int = NOW, sequence: int = -1, producer: int = -1, epoch: int | None = None) -> bytes:
+    """Return a batch as a producer sends it, one record a value, each with the value as its key."""
+    if epoch is None:
+        epoch = -1 if producer < 0 else 0
+    records = [Record(0, timestamp + index, value, value) for index, value in enumerate(values)]
+    return encode_batch(records, producer_id=producer, producer_epoch=epoch, base_sequence=sequence)
+
+
+def open_manager(directory: Path, config: LogConfig | None = None, clock: Callable[[], int] = lambda: NOW) -> LogManager:
+    """Open a data folder."""
+    manager = LogManager(directory, config or LogConfig(), clock)
+    manager.open()
+    return manager
+
+
+def new_log(manager: LogManager, name: str = "t", config: dict[str, str] | None = None) -> PartitionLog:
+    """Create a topic of one partition and return that."""
+    overrides = config or {}
+    return manager.create_topic(name, 1, overrides, manager.defaults.overridden(overrides)).partitions[0]
+
+
+def crash(manager: LogManager) -> None:
+    """Leave a data folder as `kill -9` does: nothing is written or closed, only the lock goes."""
+    assert manager._lock is not None
+    manager._lock.release()
+    manager._lock = None
+
+
+def records_of(log: PartitionLog, offset: int | None = None, max_bytes: int = 1 << 20) -> list[Record]:
+    """Read every record from `offset` (the log start offset where None) to the end, as a consumer does."""
+    position = log.log_start_offset if offset is None else offset
+    found: list[Record] = []
+    while position < log.log_end_offset:
+        data = log.read(position, max_bytes)
+        assert data, f"nothing at {position} of {log}"
+        for at, header in split_batches(data):
+            found += [record for record in decode_batch(data, at) if record.offset >= position]
+            following = header.next_offset
+        position = following
+    return found
+
+
+def values_of(log: PartitionLog) -> list[bytes | None]:
+    """Return every record's value."""
+    return [record.value for record in records_of(log)]
+
+
+def log_files(log: PartitionLog, suffix: str = ".log") -> list[Path]:
+    """Return the files of a log, oldest first."""
+    return sorted(log.directory.glob(f"*{suffix}"))
+
+
+def fill(log: PartitionLog, values: Iterable[bytes]) -> None:
+    """Append one batch a value."""
+    for value in values:
+        log.append(batch(value), NOW)
