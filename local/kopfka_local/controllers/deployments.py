@@ -144,7 +144,9 @@ def _scale_while_paused(sets: Sequence[Object], wanted: int) -> list[Action]:
 
 
 def _clean(old: list[Object], limit: int) -> list[Action]:
-    idle = [one for one in old if not _replicas(one) and not (one.get("status") or {}).get("replicas") and not deleting(one)]
+    idle = [
+        one for one in old if not _replicas(one) and not (one.get("status") or {}).get("replicas") and not deleting(one)
+    ]
     return [DeleteSet(name_of(one)) for one in sorted(idle, key=_revision)[: max(0, len(idle) - limit)]]
 
 
@@ -221,7 +223,9 @@ def _available_condition(deployment: Object, available: bool, time: datetime) ->
     return _condition(deployment, "Available", available, reason, message, time)
 
 
-def _progress_condition(deployment: Object, status: Object, new: Object | None, complete: bool, time: datetime) -> Object:
+def _progress_condition(
+    deployment: Object, status: Object, new: Object | None, complete: bool, time: datetime
+) -> Object:
     name = name_of(new) if new else ""
     if complete:
         message = f'ReplicaSet "{name}" has successfully progressed.'
@@ -236,7 +240,9 @@ def _progress_condition(deployment: Object, status: Object, new: Object | None, 
     if before and not moved:
         return before
     message = f'ReplicaSet "{name}" is progressing.'
-    return _condition(deployment, "Progressing", True, "ReplicaSetUpdated", message, time) | {"lastUpdateTime": rfc3339(time)}
+    return _condition(deployment, "Progressing", True, "ReplicaSetUpdated", message, time) | {
+        "lastUpdateTime": rfc3339(time)
+    }
 
 
 def _overdue(deployment: Object, before: Object, time: datetime) -> bool:

@@ -55,8 +55,14 @@ def plan(job: Object, pods: Sequence[Object], time: datetime) -> Plan:
         step.delete = active
         ended = rfc3339(time)
         if enough:
-            conditions += [_condition("SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods", ended)]
-            conditions += [_condition("Complete", "CompletionsReached", "Reached expected number of succeeded pods", ended)]
+            conditions += [
+                _condition(
+                    "SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods", ended
+                )
+            ]
+            conditions += [
+                _condition("Complete", "CompletionsReached", "Reached expected number of succeeded pods", ended)
+            ]
         else:
             assert failure is not None
             conditions += [_condition("FailureTarget", *failure, ended), _condition("Failed", *failure, ended)]
@@ -99,7 +105,10 @@ def _after_the_end(job: Object, pods: Sequence[Object], time: datetime) -> Plan:
 def _failure(job: Object, failures: int, started: str | None, time: datetime) -> tuple[str, str] | None:
     spec = job["spec"]
     if spec.get("completionMode") == "Indexed" or spec.get("podFailurePolicy") or spec.get("successPolicy"):
-        return ("NotSupported", "kopfka up runs jobs without Indexed completion, podFailurePolicy and successPolicy only")
+        return (
+            "NotSupported",
+            "kopfka up runs jobs without Indexed completion, podFailurePolicy and successPolicy only",
+        )
     if failures > spec.get("backoffLimit", 6):
         return ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
     deadline = spec.get("activeDeadlineSeconds")
@@ -113,7 +122,9 @@ def _restarts(pods: Sequence[Object]) -> int:
     return sum(int(one.get("restartCount") or 0) for one in statuses)
 
 
-def _to_create(spec: Object, active: int, succeeded: int, failed: list[Object], time: datetime) -> tuple[int, float | None]:
+def _to_create(
+    spec: Object, active: int, succeeded: int, failed: list[Object], time: datetime
+) -> tuple[int, float | None]:
     parallelism = int(spec.get("parallelism", 1))
     completions = spec.get("completions")
     if completions is None:

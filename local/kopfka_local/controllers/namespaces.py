@@ -39,7 +39,11 @@ class Namespaces:
         name = name_of(namespace)
         if not deleting(namespace):
             if self._accounts.get(name, "default") is None:
-                account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}}
+                account = {
+                    "apiVersion": "v1",
+                    "kind": "ServiceAccount",
+                    "metadata": {"name": "default", "namespace": name},
+                }
                 await self._writer.create(SERVICE_ACCOUNTS, account)
             return None
         if await self._empty(name):
@@ -63,7 +67,9 @@ class Namespaces:
                 if deleting(obj):
                     continue
                 try:
-                    await self._cluster.delete(resource.gvr, namespace, name_of(obj), preconditions={"uid": uid_of(obj)})
+                    await self._cluster.delete(
+                        resource.gvr, namespace, name_of(obj), preconditions={"uid": uid_of(obj)}
+                    )
                 except ApiError as error:
                     if error.status not in (404, 409):
                         raise

@@ -40,7 +40,9 @@ def plan(replica_set: Object, pods: Sequence[Object]) -> tuple[int, list[Object]
     return 0, active[:-missing]
 
 
-def pod_from_template(owner: Object, api_version: str, kind: str, template: Object, labels: dict[str, str] | None = None) -> Object:
+def pod_from_template(
+    owner: Object, api_version: str, kind: str, template: Object, labels: dict[str, str] | None = None
+) -> Object:
     """Return a pod of a template, with a name of its own."""
     metadata = copy.deepcopy(template.get("metadata") or {})
     metadata.pop("creationTimestamp", None)
@@ -72,7 +74,9 @@ class ReplicaSets:
         if not deleting(replica_set):
             missing, surplus = plan(replica_set, owned_by(self._pods, replica_set))
             for _ in range(missing):
-                await self._writer.create(PODS, pod_from_template(replica_set, "apps/v1", "ReplicaSet", spec["template"]))
+                await self._writer.create(
+                    PODS, pod_from_template(replica_set, "apps/v1", "ReplicaSet", spec["template"])
+                )
             for pod in surplus:
                 await self._writer.delete(PODS, pod)
         active = [pod for pod in owned_by(self._pods, replica_set) if is_active(pod)]

@@ -204,7 +204,9 @@ class Services:
         if patch := allocate(service, self._services.all()):
             service = await self._writer.patch(SERVICES, service, patch)
         if service["spec"].get("type") == "LoadBalancer":
-            await self._writer.status(SERVICES, service, {"loadBalancer": {"ingress": [{"ip": "127.0.0.1", "ipMode": "VIP"}]}})
+            await self._writer.status(
+                SERVICES, service, {"loadBalancer": {"ingress": [{"ip": "127.0.0.1", "ipMode": "VIP"}]}}
+            )
         if not service["spec"].get("selector"):
             return None
         endpoints = endpoints_of(service, self._pods.all(key[0]))

@@ -84,3 +84,11 @@ def write_hosts(path: Path, text: str) -> bool:
         return False
     write_atomically(path, text.encode(), 0o644)
     return True
+
+
+def read_hosts(path: Path) -> dict[str, str]:
+    """Return the addresses by name; none where there is no file."""
+    if not path.exists():
+        return {}
+    fields = [line.partition("#")[0].split() for line in path.read_text("utf-8").splitlines()]
+    return {name: entry[0] for entry in reversed(fields) for name in entry[1:]}
