@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLUSTER_ID = "a29wZmthLWludGVyb3AtMQ"
+FEATURES = ("eligible.leader.replicas.version=0",)
+"""Off, as on a cluster upgraded to this version: it only moves `min.insync.replicas` to a dynamic default."""
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
@@ -80,7 +82,7 @@ class ApacheKafka:
         """Format the data folder if it is new, start the broker, and wait until it answers."""
         if not (self.data / "meta.properties").exists():
             self.data.mkdir(parents=True, exist_ok=True)
-            self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.config))
+            self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.config), "-f", *FEATURES)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         if wait:
