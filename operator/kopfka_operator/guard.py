@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 15.0
+LONGEST_GRACE = 15.0
+SHORTEST_GRACE = 2.0
 
 
 class WatchGuard:
@@ -35,12 +36,15 @@ class WatchGuard:
         mirror: Mirror,
         watched: Mapping[ResourceType, str],
         namespaces: Sequence[str],
+        *,
+        grace: float = LONGEST_GRACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._mirror = mirror
         self._watched = watched
         self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._grace = grace
         self._clock = clock
         self._behind: dict[ResourceType, float] = {}
 
@@ -50,7 +54,7 @@ class WatchGuard:
         dead = [
             f"{type_.plural} for {now - since:.0f} s"
             for type_, since in self._behind.items()
-            if now - since > GRACE_SECONDS
+            if now - since > self._grace
         ]
         return f"watches deliver nothing though there are changes: {', '.join(sorted(dead))}" if dead else None
 

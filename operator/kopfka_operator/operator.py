@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kopfka_operator.context import Context, has_finalizer, is_leaving, is_paused
 from kopfka_operator.errors import ApiError, ApiUnreachableError, OperatorError
 from kopfka_operator.events import EventPoster
-from kopfka_operator.guard import WatchGuard
+from kopfka_operator.guard import LONGEST_GRACE, SHORTEST_GRACE, WatchGuard
 from kopfka_operator.kafka.brokers import Brokers
 from kopfka_operator.kafkacluster.reconciler import ClusterReconciler
 from kopfka_operator.kafkatopic.reconciler import TopicReconciler
@@ -76,7 +76,8 @@ class Operator:
         self._topics = TopicReconciler(context, self._brokers)
         self._clusters = ClusterReconciler(context, self._brokers, self._ask_topics)
         self._queue: WorkQueue[Key] = WorkQueue(self._work, clock=time.monotonic)
-        self._guard = WatchGuard(client, self.mirror, WATCHED, options.namespaces)
+        grace = min(LONGEST_GRACE, max(SHORTEST_GRACE, options.resync_seconds / 2))
+        self._guard = WatchGuard(client, self.mirror, WATCHED, options.namespaces, grace=grace)
         self._api_found = False
         self._handled: dict[str, tuple[object, ...]] = {}
         health.add_liveness("watches", self._guard.wrong)
@@ -173,7 +174,8 @@ class Operator:
     async def _resync(self) -> None:
         """Look at everything again now and then: for drift in Kafka, and for watches that have died."""
         while True:
-            await asyncio.sleep(_RECHECK_SECONDS if self._guard.behind else self._options.resync_seconds)
+            pause = self._options.resync_seconds
+            await asyncio.sleep(min(_RECHECK_SECONDS, pause) if self._guard.behind else pause)
             await self._guard.check()
             for body in self.mirror.all(KAFKA_CLUSTERS):
                 self._queue.add(("KafkaCluster", body["metadata"]["namespace"], body["metadata"]["name"]))

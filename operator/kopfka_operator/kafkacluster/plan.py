@@ -57,20 +57,29 @@ def plan(cluster: Cluster, observed: Observed) -> list[Action]:
     listener = external_listener(cluster)
     if listener is not None:
         actions += _apply(cluster, observed, cluster.external, render.external_service(cluster, listener))
-        if observed.get(cluster.external) is None and actions:
-            # the broker is told the port that Kubernetes will have chosen
-            return actions
     else:
         actions += _remove(cluster, observed, cluster.external)
     address = external_address(cluster, observed)
     actions += _apply(cluster, observed, cluster.account, render.account(cluster))
-    actions += _apply(cluster, observed, cluster.config_map, render.config_map(cluster, address))
     actions += _apply(cluster, observed, cluster.brokers, render.brokers_service(cluster))
     actions += _apply(cluster, observed, cluster.bootstrap, render.bootstrap_service(cluster))
     actions += _apply(cluster, observed, cluster.budget, render.budget(cluster))
     actions += _claim(cluster, observed)
-    actions += _stateful_set(cluster, observed, address)
+    if not awaits_port(cluster, observed):
+        actions += _apply(cluster, observed, cluster.config_map, render.config_map(cluster, address))
+        actions += _stateful_set(cluster, observed, address)
     return actions
+
+
+def awaits_port(cluster: Cluster, observed: Observed) -> bool:
+    """Tell whether the broker is better started a moment later, when Kubernetes has chosen its node port.
+
+    A broker that runs already is not kept from anything; nor is one behind a load balancer, which may never come.
+    """
+    listener = external_listener(cluster)
+    if listener is None or listener.type != "NodePort" or observed.get(cluster.stateful_set) is not None:
+        return False
+    return external_address(cluster, observed) is None
 
 
 def wanted_template(cluster: Cluster, observed: Observed) -> str:
