@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UNDEFINED = (-1, -1)
+MAX_EPOCH = 2**31 - 1
 
 
 class LeaderEpochs:

@@ -13,7 +13,9 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from kopfka_broker.storage.epochs import MAX_EPOCH
 from kopfka_broker.storage.errors import KafkaStorageError
+from kopfka_broker.storage.indexes import MAX_RELATIVE_OFFSET
 from kopfka_broker.storage.segment import DELETED_SUFFIX, LOG_SUFFIX
 from kopfka_broker.storage.snapshots import keep_snapshots, load_snapshot, remove_snapshots
 from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc
@@ -43,6 +45,7 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
         KafkaStorageError: the disk failed.
     """
     try:
+        partition.epochs.load()
         _load_segments(partition, log_start, now_ms)
         _open_indexes(partition, len(partition.segments) - 1 if clean else partition.segment_at(recovery_point))
         if clean:
@@ -81,7 +84,7 @@ def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> None
 def _open_indexes(partition: PartitionLog, trusted: int) -> None:
     """Take the indexes of the oldest segments as they are, or write them anew from the log file."""
     for segment in partition.segments[:trusted]:
-        if not (segment.index.open(segment.size) and segment.times.open()):
+        if not _indexes_fit(segment):
             _rebuild_indexes(partition, segment)
         segment.max_timestamp, segment.max_timestamp_offset = segment.times.last()
         segment.release()
@@ -95,7 +98,7 @@ def _load_end(partition: PartitionLog) -> bool:
     if not size:
         return True
     try:
-        if segment.index.open(size) and segment.times.open():
+        if _indexes_fit(segment):
             _scan(partition, segment, segment.index.last_position(), size, check=False)
         else:
             _rebuild_indexes(partition, segment)
@@ -152,6 +155,11 @@ def _forget_indexes(segment: Segment) -> int:
     return 0
 
 
+def _indexes_fit(segment: Segment) -> bool:
+    """Take the indexes of a segment that was closed, the last entry of its time index being its largest timestamp."""
+    return segment.index.open(segment.size) and segment.times.open() and (segment.times.last()[0] >= 0 or not segment.size)
+
+
 def _rebuild_indexes(partition: PartitionLog, segment: Segment) -> None:
     log.warning("%s: indexes are missing or damaged and written anew", segment.file.path)
     _forget_indexes(segment)
@@ -172,6 +180,8 @@ def _scan(partition: PartitionLog, segment: Segment, start: int, size: int, *, c
     for _, header in _batches(segment, start, size, check=check):
         if header.base_offset < partition.log_end_offset:
             raise CorruptBatchError(f"offset {header.base_offset} after {partition.log_end_offset - 1}")
+        if header.last_offset - segment.base_offset > MAX_RELATIVE_OFFSET:
+            raise CorruptBatchError(f"offset {header.last_offset} in a segment that begins at {segment.base_offset}")
         segment.added(header.size, header.last_offset, header.max_timestamp, interval)
         partition.log_end_offset = header.next_offset
         partition.epochs.found(header.partition_leader_epoch, header.base_offset)
@@ -222,6 +232,6 @@ def _load_epochs(partition: PartitionLog, *, clean: bool) -> None:
         first = next(segment for segment in partition.segments if segment.size)
         epochs.found(first.header_at(0).partition_leader_epoch, partition.log_start_offset)
         seen = max(seen, epochs.latest)
-    if not clean and not empty:
-        epochs.assign(max(seen, epochs.latest) + 1, end)
+    if not clean and seen >= 0:
+        epochs.assign(min(seen + 1, MAX_EPOCH), end)
     partition.leader_epoch = max(epochs.latest, 0)
