@@ -6,7 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from kio.schema.errors import ErrorCode
+
 from kopfka_broker.groups.admin_api import AdminApi
+from kopfka_broker.groups.answers import JoinResult, SyncResult
 from kopfka_broker.groups.core import LOG_ERRORS, Core
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.loading import replay
@@ -61,9 +64,21 @@ class GroupCoordinator:
                 await asyncio.wait_for(stop.wait(), period)
             except TimeoutError:
                 await self.expire()
+        self.close()
+
+    def close(self) -> None:
+        """Let no timeout end any more, and send members that wait for an answer to look for the coordinator again.
+
+        Called before connections are closed, it keeps a stop from waiting for the end of a rebalance.
+        """
         self._stopped = True
         if self._alarm is not None:
             self._alarm.cancel()
+        for group in self._core.membership.groups.values():
+            for member_id in list(group.awaiting_join):
+                group.answer_join(member_id, JoinResult(member_id, ErrorCode.not_coordinator))
+            for member_id in list(group.awaiting_sync):
+                group.answer_sync(member_id, SyncResult(ErrorCode.not_coordinator))
 
     async def expire(self) -> None:
         """Forget offsets that have expired, and groups that have neither members nor offsets any more."""

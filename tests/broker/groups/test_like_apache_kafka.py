@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import struct
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from broker.groups.peers import Transcript, Wire, part
+from broker.groups.peers import Peer, Transcript, Wire, commits, enter, join, part, prepare, sync
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from support.kafka import running_kafka
 from support.prerequisites import need_java
@@ -19,49 +15,10 @@ from support.processes import running_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
 pytestmark = pytest.mark.java
 
 CONFIG = "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=3\ngroup.max.size=3\n"
-TOPICS = {"orders": 4, "bills": 2}
-TRANSIENT = {14, 15, 16}  # loading, not available, not coordinator: what a broker answers that has just started
-
-
-@dataclass
-class Peer:
-    """One of the two brokers."""
-
-    bootstrap: str
-    topic_ids: dict[str, UUID]
-    wires: list[Wire] = field(default_factory=list)
-
-    def wire(self) -> Wire:
-        self.wires.append(Wire(self.bootstrap))
-        return self.wires[-1]
-
-
-def _prepare(bootstrap: str) -> Peer:
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    for future in admin.create_topics([NewTopic(name, count, 1) for name, count in TOPICS.items()]).values():
-        future.result(30)
-    described = admin.describe_topics(TopicCollection(list(TOPICS)))
-    from uuid import UUID
-
-    ids = {}
-    for name, future in described.items():
-        given = future.result(30).topic_id
-        high, low = given.get_most_significant_bits(), given.get_least_significant_bits()
-        ids[name] = UUID(int=(high % 2**64) << 64 | (low % 2**64))
-    peer = Peer(bootstrap, ids)
-    wire = peer.wire()
-    while True:  # the first request for a coordinator makes Apache Kafka create its topic
-        answer = wire.call(
-            ApiKey.OFFSET_COMMIT, 2, group_id="warm up", member_id="", topics=commits({"orders": {0: 1}})
-        )
-        if answer.topics[0].partitions[0].error_code not in TRANSIENT:
-            return peer
-        wire.call(ApiKey.FIND_COORDINATOR, 4, key_type=0, coordinator_keys=("warm up",))
 
 
 @pytest.fixture(scope="module")
@@ -69,78 +26,12 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Peer]]:
     need_java()
     folder = tmp_path_factory.mktemp("peers")
     with running_broker(folder / "kopfka", CONFIG) as ours, running_kafka(folder / "kafka", CONFIG) as theirs:
-        yield [_prepare(ours.bootstrap), _prepare(theirs.bootstrap)]
-
-
-def commits(offsets: dict[str, dict[int, Any]], ids: dict[str, UUID] | None = None) -> list[Any]:
-    """Topics of an OffsetCommit request; a value is an offset or a pair with metadata."""
-    topics = []
-    for name, partitions in offsets.items():
-        made = []
-        for index, value in partitions.items():
-            offset, metadata = value if isinstance(value, tuple) else (value, None)
-            made.append(
-                part(
-                    "OffsetCommitRequestPartition",
-                    partition_index=index,
-                    committed_offset=offset,
-                    committed_leader_epoch=-1,
-                    committed_metadata=metadata,
-                )
-            )
-        topics.append(part("OffsetCommitRequestTopic", name=name, topic_id=(ids or {}).get(name), partitions=made))
-    return topics
-
-
-def join(
-    version: int, group: str, member_id: str = "", *, protocols: tuple[str, ...] = ("range",), **fields: Any
-) -> dict[str, Any]:
-    """Fields of a JoinGroup request."""
-    values = {
-        "group_id": group,
-        "session_timeout": 10_000,
-        "rebalance_timeout": 10_000,
-        "member_id": member_id,
-        "protocol_type": "consumer",
-        "protocols": [part("JoinGroupRequestProtocol", name=name, metadata=subscription(name)) for name in protocols],
-    }
-    return values | fields
-
-
-def subscription(user_data: str, topic: str = "orders") -> bytes:
-    """Metadata of a consumer (ConsumerProtocolSubscription version 0)."""
-    name, data = topic.encode(), user_data.encode()
-    return struct.pack(f">hih{len(name)}si{len(data)}s", 0, 1, len(name), name, len(data), data)
-
-
-def sync(group: str, joined: Any, assignment: dict[str, bytes] | None = None, **fields: Any) -> dict[str, Any]:
-    """Fields of a SyncGroup request."""
-    values = {
-        "group_id": group,
-        "generation_id": joined.generation_id,
-        "member_id": joined.member_id,
-        "protocol_type": "consumer",
-        "protocol_name": joined.protocol_name,
-        "assignments": [
-            part("SyncGroupRequestAssignment", member_id=member, assignment=data)
-            for member, data in (assignment or {}).items()
-        ],
-    }
-    return values | fields
+        yield [prepare(ours.bootstrap), prepare(theirs.bootstrap)]
 
 
 def versions(key: ApiKey) -> range:
     low, high = KAFKA_VERSIONS[key]
     return range(low, high + 1)
-
-
-def enter(wire: Wire, note: Any, group: str, version: int = 9, **fields: Any) -> Any:
-    """Join as a new member whatever the version asks for, and return the last answer."""
-    answer = note(f"join v{version}", wire.call(ApiKey.JOIN_GROUP, version, **join(version, group, **fields)))
-    if answer.error_code == 79:
-        again = join(version, group, answer.member_id, **fields)
-        answer = note(f"join v{version} again", wire.call(ApiKey.JOIN_GROUP, version, **again))
-    return answer
 
 
 def describe(wire: Wire, note: Any, *groups: str) -> None:
