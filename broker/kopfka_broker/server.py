@@ -125,7 +125,7 @@ class Server:
         for connection in list(self.state.connections):
             connection.stop()
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not all(connection.idle for connection in self.state.connections):
+        while time.monotonic() < deadline and not all(each.idle for each in self.state.connections):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         for connection in list(self.state.connections):
             connection.close()

@@ -54,13 +54,15 @@ def write_fetch_response(
         topics: in the order of the answer.
         code: the error of the whole request.
         session_id: of the fetch session this answer belongs to, 0 for none.
-        committed: the reader wants committed records only, so the list of aborted transactions is empty and not null.
+        committed: the reader wants committed records only, so the list of aborted transactions is empty and not null
+            (as it is beside an error).
     """
     flexible = version >= _FIRST_FLEXIBLE
     out: Buffers = []
     part = bytearray(_SESSION.pack(0, code, session_id) if version >= _FIRST_WITH_SESSIONS else bytes(4))
     part += unsigned_varint(len(topics) + 1) if flexible else _INT32.pack(len(topics))
-    aborted = (b"\1" if committed else b"\0") if flexible else _INT32.pack(0 if committed else -1)
+    none_aborted = b"\1" if flexible else _INT32.pack(0)
+    not_asked = b"\0" if flexible else _INT32.pack(-1)
     for topic, partitions in topics:
         if version >= FIRST_WITH_IDS:
             part += topic.bytes if isinstance(topic, UUID) else _ZERO_UUID
@@ -75,7 +77,7 @@ def write_fetch_response(
                 )
             else:
                 part += _UNTIL_LAST_STABLE.pack(each.partition, each.code, each.high_watermark, each.last_stable_offset)
-            part += aborted
+            part += none_aborted if committed or each.code else not_asked
             if version >= 11:
                 part += b"\xff\xff\xff\xff"  # preferred_read_replica: none
             size = len(each.records)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.apis.errors import MALFORMED, ApiError
 from kopfka_broker.apis.names import topic_name_fault
 from kopfka_broker.config.definitions import ConfigType, Definition, definitions
-from kopfka_broker.config.values import BrokerConfig, Source, Value, check_topic_configs
+from kopfka_broker.config.described import Described, describe_all_brokers, describe_broker, describe_topic
+from kopfka_broker.config.values import BrokerConfig, check_topic_configs
 from kopfka_broker.storage import StorageError
 from kopfka_runtime.errors import SettingsError
 from kopfka_wire.codec import codec
@@ -58,11 +59,11 @@ class ConfigApis:
         form = codec(context.api_key, context.api_version)
         results = []
         for resource in request.resources:
-            code, message, configs = ErrorCode.none, None, ()
+            code, message, configs = ErrorCode.none, "", ()
             try:
                 configs = self._describe(form, resource, request)
             except ApiError as error:
-                code, message = error.code, error.message
+                code, message = error.code, error.message or ""
             results.append(
                 form.make(
                     "DescribeConfigsResult",
@@ -77,30 +78,21 @@ class ConfigApis:
 
     def _describe(self, form: Codec, resource: Any, request: Any) -> tuple[Any, ...]:
         config = self._broker.config
+        name = resource.resource_name
+        if resource.resource_type == _TOPIC:
+            found = describe_topic(config, self._topic_overrides(name))
+        elif resource.resource_type == _BROKER:
+            if name:
+                self._check_broker_id(name)
+            found = describe_broker(config) if name else describe_all_brokers(config)
+        else:
+            raise ApiError(ErrorCode.invalid_request, MALFORMED)
         wanted = resource.configuration_keys
         documented = getattr(request, "include_documentation", False)
-        if resource.resource_type == _TOPIC:
-            overrides = self._topic_overrides(resource.resource_name)
-            entries = [
-                (definition, config.topic_values(name, overrides), False)
-                for name, definition in definitions().topic.items()
-                if not definition.internal or name in overrides
-            ]
-        elif resource.resource_type == _BROKER:
-            entries = self._broker_entries(resource.resource_name)
-        else:
-            raise ApiError(ErrorCode.invalid_request, f"Unsupported resource type: {resource.resource_type}")
         return tuple(
-            _entry(
-                form,
-                definition,
-                values,
-                read_only=read_only,
-                synonyms=request.include_synonyms,
-                documented=documented,
-            )
-            for definition, values, read_only in entries
-            if wanted is None or not wanted or definition.name in wanted
+            _entry(form, each, synonyms=request.include_synonyms, documented=documented)
+            for each in found
+            if not wanted or each.definition.name in wanted
         )
 
     def _topic_overrides(self, name: str) -> dict[str, str]:
@@ -109,24 +101,8 @@ class ConfigApis:
             raise ApiError(ErrorCode.invalid_topic_exception, fault)
         topic = self._broker.logs.topics.get(name)
         if topic is None:
-            raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
+            raise ApiError(ErrorCode.unknown_topic_or_partition)
         return topic.config
-
-    def _broker_entries(self, name: str) -> list[tuple[Definition, list[Value], bool]]:
-        config = self._broker.config
-        known = definitions().broker
-        if not name:
-            altered = config.altered[""]
-            return [
-                (known[each], [Value(each, text, Source.DYNAMIC_DEFAULT_BROKER)], False)
-                for each, text in sorted(altered.items())
-            ]
-        self._check_broker_id(name)
-        return [
-            (definition, config.values(each), definition.update == "read-only")
-            for each, definition in known.items()
-            if not definition.internal or each in config.file_settings
-        ]
 
     def _check_broker_id(self, name: str) -> None:
         own = self._broker.config.node_id
@@ -167,7 +143,7 @@ class ConfigApis:
         names = [each.name for each in resource.configs]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            raise ApiError(ErrorCode.invalid_request, f"Error due to duplicate config keys: {twice[0]}")
+            raise ApiError(ErrorCode.invalid_request, "Error due to duplicate config keys")
         nulls = [each.name for each in resource.configs if each.value is None and each.config_operation != _DELETE]
         if nulls:
             raise ApiError(ErrorCode.invalid_request, f"Null value not supported for : {','.join(nulls)}")
@@ -176,11 +152,16 @@ class ConfigApis:
         elif resource.resource_type == _BROKER:
             self._alter_broker(resource, validate_only)
         else:
-            raise ApiError(ErrorCode.invalid_request, f"Unexpected resource type {resource.resource_type}.")
+            raise ApiError(ErrorCode.invalid_request, f"Unknown resource type {resource.resource_type}")
 
     def _alter_topic(self, resource: Any, validate_only: bool) -> None:
         name = resource.resource_name
-        before = self._topic_overrides(name)
+        if not name:
+            raise ApiError(ErrorCode.invalid_request, "Default topic resources are not allowed.")
+        topic = self._broker.logs.topics.get(name)
+        if topic is None:
+            raise ApiError(ErrorCode.unknown_topic_or_partition, f"The topic '{name}' does not exist.")
+        before = topic.config
         config = self._broker.config
 
         def inherited(key: str) -> str | None:
@@ -247,7 +228,7 @@ def _changed(
         elif operation in (_APPEND, _SUBTRACT):
             definition = known.get(name)
             if definition is None or definition.type is not ConfigType.LIST:
-                verb = "append to" if operation == _APPEND else "subtract from"
+                verb = "APPEND to" if operation == _APPEND else "SUBTRACT from"
                 raise ApiError(ErrorCode.invalid_config, f"Can't {verb} key {name} because its type is not LIST.")
             have = _words(after.get(name, inherited(name)))
             given = _words(text)
@@ -265,24 +246,21 @@ def _words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
-def _entry(
-    form: Codec, definition: Definition, values: list[Value], *, read_only: bool, synonyms: bool, documented: bool
-) -> Any:
-    first = values[0] if values else Value(definition.name, None, Source.DEFAULT)
-    hidden = definition.sensitive
+def _entry(form: Codec, config: Described, *, synonyms: bool, documented: bool) -> Any:
+    hidden = config.definition.sensitive
     return form.make(
         "DescribeConfigsResourceResult",
-        name=definition.name,
-        value=None if hidden else first.text,
-        read_only=read_only,
-        config_source=first.source,
+        name=config.definition.name,
+        value=None if hidden else config.text,
+        read_only=config.read_only,
+        config_source=config.source,
         is_sensitive=hidden,
         synonyms=tuple(
             form.make("DescribeConfigsSynonym", name=each.name, value=None if hidden else each.text, source=each.source)
-            for each in values
+            for each in config.synonyms
         )
         if synonyms
         else (),
-        config_type=definition.type,
-        documentation=definition.doc if documented else None,
+        config_type=config.definition.type,
+        documentation=config.definition.doc if documented else None,
     )

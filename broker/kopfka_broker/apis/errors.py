@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from kio.schema.errors import ErrorCode
 
 
+MALFORMED = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
+"""What Kafka says with INVALID_REQUEST where it has nothing more precise to say; clients print it."""
+
+
 class ApiError(KopfkaError):
     """What a client is told: the protocol's error code, and a sentence where the API has room for one."""
 

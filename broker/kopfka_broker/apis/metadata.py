@@ -121,12 +121,15 @@ class MetadataApis:
         form = codec(context.api_key, context.api_version)
         kind = getattr(request, "endpoint_type", _BROKERS)
         if kind != _BROKERS:
-            code = ErrorCode.mismatched_endpoint_type if kind == _CONTROLLERS else ErrorCode.unsupported_endpoint_type
-            what = "CONTROLLER" if kind == _CONTROLLERS else "UNKNOWN"
+            code, message = ErrorCode.unsupported_endpoint_type, f"Unsupported endpoint type {kind}"
+            if kind == _CONTROLLERS:
+                code = ErrorCode.mismatched_endpoint_type
+                message = (
+                    "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                )
             return form.make(
                 error_code=code,
-                error_message="The request was sent to an endpoint of type BROKER, "
-                f"but we wanted an endpoint of type {what}",
+                error_message=message,
                 endpoint_type=_BROKERS,
                 cluster_id="",
                 controller_id=-1,
@@ -205,7 +208,7 @@ class MetadataApis:
                 )
                 for log in logs
             ),
-            topic_authorized_operations=_ON_TOPIC if topic is not None else _NOT_ASKED,
+            topic_authorized_operations=_ON_TOPIC,
         )
 
 

@@ -23,7 +23,15 @@ _EARLIEST_LOCAL = -4  # KIP-405: the first offset that is not only in remote sto
 _LATEST_TIERED = -5  # KIP-1005: the last offset that is in remote storage
 _EARLIEST_PENDING_UPLOAD = -6  # KIP-1023
 # the version of ListOffsets that brought each
-_SINCE = {_MAX_TIMESTAMP: 7, _EARLIEST_LOCAL: 8, _LATEST_TIERED: 9, _EARLIEST_PENDING_UPLOAD: 11}
+_SINCE = {
+    _LATEST: 1,
+    _EARLIEST: 1,
+    _MAX_TIMESTAMP: 7,
+    _EARLIEST_LOCAL: 8,
+    _LATEST_TIERED: 9,
+    _EARLIEST_PENDING_UPLOAD: 11,
+}
+_NEVER = 2**15
 _READ_COMMITTED = 1
 
 
@@ -55,7 +63,7 @@ class OffsetApis:
             code = ErrorCode.unknown_topic_or_partition
         else:
             code = epoch_error(getattr(wanted, "current_leader_epoch", -1), log)
-            if code is ErrorCode.none and form.version < _SINCE.get(wanted.timestamp, 0):
+            if code is ErrorCode.none and wanted.timestamp < 0 and form.version < _SINCE.get(wanted.timestamp, _NEVER):
                 code = ErrorCode.unsupported_version
             if code is ErrorCode.none:
                 try:

@@ -22,18 +22,47 @@ if TYPE_CHECKING:
 
 # numbers of kio's ErrorCode, as they go over the wire
 _NONE: Final = 0
+_CORRUPT_MESSAGE: Final = 2
 _UNKNOWN_TOPIC_OR_PARTITION: Final = 3
+_NOT_LEADER: Final = 6
+_MESSAGE_TOO_LARGE: Final = 10
 _INVALID_TOPIC: Final = 17
+_RECORD_LIST_TOO_LARGE: Final = 18
 _NOT_ENOUGH_REPLICAS: Final = 19
 _INVALID_REQUIRED_ACKS: Final = 21
+_INVALID_TIMESTAMP: Final = 32
 _UNSUPPORTED_VERSION: Final = 35
 _INVALID_TXN_STATE: Final = 48
+_TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Final = 53
 _KAFKA_STORAGE_ERROR: Final = 56
+_UNSUPPORTED_COMPRESSION_TYPE: Final = 76
 _INVALID_RECORD: Final = 87
 _UNKNOWN_TOPIC_ID: Final = 100
 
+# errors beside which Kafka says no more than the code (ReplicaManager)
+_WITHOUT_DETAILS = frozenset(
+    {
+        _CORRUPT_MESSAGE,
+        _UNKNOWN_TOPIC_OR_PARTITION,
+        _NOT_LEADER,
+        _MESSAGE_TOO_LARGE,
+        _RECORD_LIST_TOO_LARGE,
+        _KAFKA_STORAGE_ERROR,
+    }
+)
+
 _FIRST_SERVED = 3
+_FIRST_WITH_ZSTD = 7
 _FIRST_WITH_IDS = 13
+# of a batch: where things are, and bits of its attributes
+_LOG_OVERHEAD = 12
+_SMALLEST_RECORD = _LOG_OVERHEAD + 14  # of any format
+_MAGIC = 16
+_MAGIC_2 = 2
+_ATTRIBUTES = 22
+_CODEC = 0x07
+_ZSTD = 4
+_TRANSACTIONAL = 0x10
 _ALL = -1
 _LEADER = 1
 _NOBODY = 0
@@ -58,6 +87,12 @@ class ProduceApi:
             return self._refuse(version, request, _UNSUPPORTED_VERSION)
         if request.acks not in (_ALL, _NOBODY, _LEADER):
             return self._refuse(version, request, _INVALID_REQUIRED_ACKS)
+        if is_transactional(request):
+            # without a transactional id nobody may write to a transaction; with one, no transaction is open here yet
+            known = request.transactional_id is not None
+            return self._refuse(
+                version, request, _INVALID_TXN_STATE if known else _TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+            )
         now_ms = wall_clock_ms()
         answer: list[tuple[TopicKey, list[PartitionResult]]] = []
         waiting: list[tuple[PartitionLog, int, int, int]] = []
@@ -87,7 +122,7 @@ class ProduceApi:
         ]
         return [write_produce_response(version, refused)]
 
-    def _append(
+    def _append(  # noqa: PLR0911, PLR0917 - one way out for each error
         self,
         topic_key: TopicKey,
         index: int,
@@ -107,15 +142,13 @@ class ProduceApi:
         if topic.name in INTERNAL_TOPICS and context.client_id != _ADMIN_CLIENT:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, _INVALID_TOPIC), None
-        if request.transactional_id is not None:
-            traffic.failed_produce_requests += 1
-            return PartitionResult(index, _INVALID_TXN_STATE, error_message="transactions are not served here"), None
         if request.acks == _ALL and self._broker.min_insync_replicas(topic) > 1:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, _NOT_ENOUGH_REPLICAS), None
-        if records is None:
+        fault = batch_fault(records, context.api_version)
+        if fault or records is None:
             traffic.failed_produce_requests += 1
-            return PartitionResult(index, _INVALID_RECORD, error_message="the request has no records"), None
+            return PartitionResult(index, fault), None
         log = topic.partitions[index]
         try:
             appended = log.append(records, now_ms)
@@ -152,13 +185,53 @@ class ProduceApi:
             results[place] = _failure(results[place].partition, error, log)
 
 
+def batch_fault(  # noqa: PLR0911 - one way out for each error
+    records: memoryview | None, version: int
+) -> int:
+    """Return the error code for records that may not be in a Produce request of this version, or 0.
+
+    Exactly one batch, of format 2, is asked for since version 3, zstd may be used since version 7.
+    """
+    if records is None or len(records) < _LOG_OVERHEAD:
+        return _INVALID_RECORD
+    size = _LOG_OVERHEAD + int.from_bytes(records[8:12], "big", signed=True)
+    if size < _SMALLEST_RECORD:
+        return _CORRUPT_MESSAGE
+    if size > len(records):
+        return _INVALID_RECORD
+    magic = records[_MAGIC]
+    if magic != _MAGIC_2:
+        return _INVALID_RECORD if magic < _MAGIC_2 else _CORRUPT_MESSAGE
+    if size < len(records):
+        return _INVALID_RECORD
+    if size > _ATTRIBUTES and version < _FIRST_WITH_ZSTD and records[_ATTRIBUTES] & _CODEC == _ZSTD:
+        return _UNSUPPORTED_COMPRESSION_TYPE
+    return _NONE
+
+
+def is_transactional(request: ProduceRequest) -> bool:
+    """Tell whether any batch of the request belongs to a transaction."""
+    return any(
+        records is not None and len(records) > _ATTRIBUTES and records[_ATTRIBUTES] & _TRANSACTIONAL
+        for _, partitions in request.topics
+        for _, records in partitions
+    )
+
+
 def _failure(index: int, error: StorageError, log: PartitionLog) -> PartitionResult:
-    # a disk that fails says so in the log once; a client needs no path of this machine
-    message = None if error.number == _KAFKA_STORAGE_ERROR else str(error)
+    """Return what a client is told, which is no more than what Kafka tells: details where records are at fault."""
+    if error.number in _WITHOUT_DETAILS:
+        return PartitionResult(index, error.number)
+    record_errors = getattr(error, "record_errors", ())
+    message = None
+    if record_errors:
+        message = "One or more records have been rejected"
+        if error.number == _INVALID_TIMESTAMP:
+            message += " due to invalid timestamp"
     return PartitionResult(
         index,
         error.number,
         log_start_offset=log.log_start_offset,
         error_message=message,
-        record_errors=getattr(error, "record_errors", ()),
+        record_errors=record_errors,
     )

@@ -68,6 +68,8 @@ class ProducerApis:
     async def init_producer_id(self, request: Any, context: RequestContext) -> Any:
         """Answer InitProducerId without a transactional id: always a new id with epoch 0, as Kafka does."""
         form = codec(context.api_key, context.api_version)
+        if request.transactional_id == "":
+            return _answer(form, ErrorCode.invalid_request)
         if request.transactional_id is not None:
             # a Kafka broker says so while no coordinator for the id can be found; clients go on asking
             return _answer(form, ErrorCode.coordinator_not_available)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from kio.schema.errors import ErrorCode
 
@@ -66,7 +67,7 @@ class TopicApis:
         return form.make(
             "CreatableTopicResult",
             name=name,
-            topic_id=None if topic is None else topic.topic_id,
+            topic_id=uuid4() if topic is None else topic.topic_id,
             error_code=ErrorCode.none,
             error_message=None,
             topic_config_error_code=0,
@@ -222,7 +223,7 @@ class TopicApis:
     def _add_partitions(self, wanted: Any, validate_only: bool) -> None:
         topic = self._broker.logs.topics.get(wanted.name)
         if topic is None:
-            raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
+            raise ApiError(ErrorCode.unknown_topic_or_partition)
         have = len(topic.partitions)
         if wanted.count == have:
             raise ApiError(ErrorCode.invalid_partitions, f"Topic already has {have} partition(s).")
@@ -299,7 +300,7 @@ def _check_factor(factor: int) -> None:
         raise ApiError(
             ErrorCode.invalid_replication_factor,
             f"Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be "
-            "reached because only 1 broker(s) are registered.",
+            "reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.",
         )
 
 
