@@ -62,30 +62,23 @@ def build_classpath() -> str:
     classes = _built_once(
         f"classes-{_digest(pom, *files)}",
         lambda folder: _run(
-            [
-                "javac",
-                "-nowarn",
-                "-proc:none",
-                "--release",
-                "17",
-                "-cp",
-                f"{libraries}/*",
-                "-d",
-                str(folder),
-                *map(str, files),
-            ]
+            ["javac", "-nowarn", "-proc:none", "--release", "17", "-cp", f"{libraries}/*", "-d", str(folder), *map(str, files)]
         ),
     )
     return os.pathsep.join((str(classes), f"{libraries}/*"))
 
 
 def java_command(
-    main: str, *arguments: str, heap: str = "128m", properties: Mapping[str, str] | None = None
+    main: str,
+    *arguments: str,
+    heap: str = "128m",
+    properties: Mapping[str, str] | None = None,
+    flags: Sequence[str] = LAUNCH_FLAGS,
 ) -> list[str]:
     """Return the command line that runs `main` with a small heap and logging of warnings to standard error."""
     settings = {"log4j2.configurationFile": str(SOURCES / "log4j2.properties")} | dict(properties or {})
     defines = [f"-D{name}={value}" for name, value in settings.items()]
-    return ["java", f"-Xmx{heap}", *LAUNCH_FLAGS, *defines, "-cp", kafka_classpath(), main, *arguments]
+    return ["java", f"-Xmx{heap}", *flags, *defines, "-cp", kafka_classpath(), main, *arguments]
 
 
 class JavaProgram:

@@ -14,17 +14,22 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from kopfka_runtime.settings import format_properties, parse_properties
 
-from support.java import java_command
+from support.java import LAUNCH_FLAGS, java_command
 from support.processes import free_port
 from support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 CLUSTER_ID = "a29wZmthLWludGVyb3AtMQ"
 FEATURES = ("eligible.leader.replicas.version=0",)
 """Off, as on a cluster upgraded to this version: it only moves `min.insync.replicas` to a dynamic default."""
+PRODUCTION_FLAGS = (
+    "-Xms1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+)  # fmt: skip
+"""How Apache Kafka's own scripts start it, with a heap of 1 GB: for measurements."""
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
@@ -40,8 +45,12 @@ def serves(bootstrap: str) -> bool:
 class ApacheKafka:
     """One combined broker and controller; kill it, start it again over the same data."""
 
-    def __init__(self, data: Path, config: str = "", port: int | None = None) -> None:
+    def __init__(
+        self, data: Path, config: str = "", port: int | None = None, *, heap: str = "512m", flags: Sequence[str] = LAUNCH_FLAGS
+    ) -> None:
         self.data = data
+        self._heap = heap
+        self._flags = flags
         self.port = port or free_port()
         self.controller_port = free_port()
         self.log = data.with_name(data.name + ".log")
@@ -76,17 +85,21 @@ class ApacheKafka:
 
     def command(self) -> list[str]:
         """Return the command line that starts this broker, over a formatted data folder."""
-        return java_command("kafka.Kafka", str(self.config), heap="512m", properties={"interop.log.level": "warn"})
+        return java_command("kafka.Kafka", str(self.config), heap=self._heap, flags=self._flags)
 
     def start(self, *, wait: bool = True) -> None:
         """Format the data folder if it is new, start the broker, and wait until it answers."""
-        if not (self.data / "meta.properties").exists():
-            self.data.mkdir(parents=True, exist_ok=True)
-            self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.config), "-f", *FEATURES)
+        self.format()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         if wait:
             eventually(self._serving, seconds=_START_SECONDS, what=f"Apache Kafka at {self.bootstrap} to answer")
+
+    def format(self) -> None:
+        """Format the data folder if it is new."""
+        if not (self.data / "meta.properties").exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.config), "-f", *FEATURES)
 
     def _run(self, main: str, *arguments: str) -> None:
         with self.log.open("ab") as log:

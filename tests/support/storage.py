@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 NOW = 1_800_000_000_000
 
 
-def batch(*values: bytes, timestamp: int = NOW, sequence: int = -1, producer: int = -1, epoch: int | None = None) -> bytes:
+def batch(
+    *values: bytes, timestamp: int = NOW, sequence: int = -1, producer: int = -1, epoch: int | None = None
+) -> bytes:
     """Return a batch as a producer sends it, one record a value, each with the value as its key."""
     if epoch is None:
         epoch = -1 if producer < 0 else 0
@@ -25,7 +27,9 @@ def batch(*values: bytes, timestamp: int = NOW, sequence: int = -1, producer: in
     return encode_batch(records, producer_id=producer, producer_epoch=epoch, base_sequence=sequence)
 
 
-def open_manager(directory: Path, config: LogConfig | None = None, clock: Callable[[], int] = lambda: NOW) -> LogManager:
+def open_manager(
+    directory: Path, config: LogConfig | None = None, clock: Callable[[], int] = lambda: NOW
+) -> LogManager:
     """Open a data folder."""
     manager = LogManager(directory, config or LogConfig(), clock)
     manager.open()

@@ -1,0 +1,96 @@
+"""What is measured of starts and of idling: the broker, and everything `kopfka up` runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from bench.machine import ROOT, memory_of
+from bench.targets import Target, stop, wait_for_ack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_UP_SECONDS = 30
+_IDLE_SECONDS = 3.0
+
+
+class UpFailedError(Exception):
+    """`kopfka up` did not get everything ready; the message is its last line."""
+
+
+def start_to_ack(target: Target, data: str) -> float:
+    """Return the seconds from the start of a broker's process over an empty folder to its first acknowledged record.
+
+    Topic creation is in it. Formatting a folder, which Apache Kafka needs once, is not.
+    """
+    process = target.process(data)
+    prepare = getattr(process, "format", None)
+    if prepare is not None:
+        prepare()
+    try:
+        begun = time.perf_counter()
+        process.start(wait=False)
+        wait_for_ack(process.bootstrap, "first", create=True)
+        return time.perf_counter() - begun
+    finally:
+        stop(process)
+
+
+def restart_to_ack(target: Target, data: str, topic: str) -> float:
+    """Return the seconds from the start of a broker over data that a SIGKILL left behind to its first acknowledged record."""
+    process = target.process(data)
+    process.start()
+    process.kill()
+    try:
+        begun = time.perf_counter()
+        process.start(wait=False)
+        wait_for_ack(process.bootstrap, topic, create=False)
+        return time.perf_counter() - begun
+    finally:
+        stop(process)
+
+
+def idle_memory(target: Target, data: str) -> dict[str, float]:
+    """Return the memory of a broker that was started over an empty folder, took one record, and had nothing to do since."""
+    process = target.process(data)
+    process.start()
+    try:
+        wait_for_ack(process.bootstrap, "first", create=True)
+        time.sleep(_IDLE_SECONDS)
+        assert process.process is not None
+        return memory_of(process.process.pid)
+    finally:
+        stop(process)
+
+
+def up(folder: Path) -> tuple[float, dict[str, float]]:
+    """Run `kopfka up` with the quick start example.
+
+    Returns the seconds from its start until everything was Ready, and the memory of everything it runs, then idle.
+
+    Raises:
+        UpFailedError: not everything got Ready.
+    """
+    from kopfka_local.commands.state import State  # noqa: PLC0415 - the broker's figures need no local mode
+
+    command = [sys.executable, "-m", "kopfka_cli"]
+    example = str(ROOT / "examples" / "quickstart.yaml")
+    begun = time.perf_counter()
+    run = subprocess.run(
+        [*command, "up", "-f", example, "--state", str(folder), "--detach", "--timeout", str(_UP_SECONDS)],
+        capture_output=True, text=True, timeout=_UP_SECONDS + 30, check=False,
+    )  # fmt: skip
+    seconds = time.perf_counter() - begun
+    try:
+        if run.returncode:
+            raise UpFailedError((run.stderr.strip() or run.stdout.strip() or "no word").splitlines()[-1])
+        owner = State(folder).owner()
+        if owner is None:
+            raise UpFailedError("it ended right after it said that all is ready")
+        time.sleep(_IDLE_SECONDS)
+        return seconds, memory_of(owner)
+    finally:
+        subprocess.run([*command, "down", "--state", str(folder)], capture_output=True, timeout=60, check=False)
