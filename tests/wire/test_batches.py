@@ -31,6 +31,11 @@ records = st.builds(Record, st.just(0), st.integers(0, 2**53), optional_bytes, o
 batches = st.lists(records, min_size=1, max_size=12)
 
 
+def verify_all(data):
+    for position, header in split_batches(data):
+        verify_crc(data, position, header)
+
+
 @given(batches, st.integers(0, 2**50))
 def test_what_is_encoded_is_decoded(given_records, base_offset):
     data = encode_batch(given_records, base_offset=base_offset, producer_id=7, producer_epoch=3, base_sequence=11)
@@ -79,8 +84,7 @@ def test_one_wrong_bit_under_the_checksum_is_noticed(given_records, data):
     at = data.draw(st.integers(CRC_OFFSET, len(whole) - 1))
     whole[at] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(CorruptBatchError):
-        for position, header in split_batches(bytes(whole)):
-            verify_crc(whole, position, header)
+        verify_all(bytes(whole))
 
 
 @given(st.binary(max_size=400))
@@ -89,8 +93,7 @@ def test_random_bytes_are_no_batch_and_raise_nothing_else(data):
         assert list(split_batches(data)) == []
         return
     with pytest.raises(CorruptBatchError):
-        for position, header in split_batches(data):
-            verify_crc(data, position, header)
+        verify_all(data)
 
 
 @given(st.binary(max_size=200), st.integers(0, 5))

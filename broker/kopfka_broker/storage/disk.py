@@ -41,7 +41,7 @@ class Disk:
     def failed(self, directory: Path, reason: str) -> None:
         """Take note that a write or a sync failed; it is said in the log once, until it works again."""
         if directory not in self.offline:
-            log.error("%s; reading goes on, writing resumes when the disk takes it", reason)
+            log.error("%s", reason)
         self.offline[directory] = reason
 
     def recovered(self, directory: Path) -> None:

@@ -90,7 +90,7 @@ class Durability:
             self.recovery_point = max(self.recovery_point, job.offset)
             return
         self.new_files = self.new_files or bool(job.directories)
-        self.unsafe = f"{self._log.directory} takes no records, its last sync failed: {wrong}"
+        self.unsafe = f"{self._log.directory} takes no records until it is repaired, its last sync failed: {wrong}"
         self._disk.failed(self._log.directory, self.unsafe)
         self._disk.later(REPAIR_INTERVAL_MS, self._repair)
 

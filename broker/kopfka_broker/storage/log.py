@@ -151,7 +151,7 @@ class PartitionLog:
                 buffers = place(records, batches, first, self.leader_epoch)
             segment.write(buffers, total)
         except KafkaStorageError as error:
-            self._disk.failed(self.directory, str(error))
+            self._disk.failed(self.directory, f"{error}; reading goes on, writing resumes when the disk takes it")
             self._disk.later(PROBE_INTERVAL_MS, self._probe)
             raise
         if self._disk.offline:

@@ -141,9 +141,10 @@ class LogManager:
             self._make_folder(added)
             load(added, log_start=log_start, recovery_point=recovery_point, clean=clean, now_ms=self._clock())
         except KafkaStorageError as error:
-            self._disk.failed(directory, str(error))
+            reason = f"{directory} is out of use until the broker is started again: {error}"
+            self._disk.failed(directory, reason)
             added.log_start_offset = log_start
-            added.close(str(error))
+            added.close(reason)
 
     async def close(self) -> None:
         """Put everything on disk and mark the folder as cleanly shut down. Does nothing where it is not open."""

@@ -157,7 +157,9 @@ def _forget_indexes(segment: Segment) -> int:
 
 def _indexes_fit(segment: Segment) -> bool:
     """Take the indexes of a segment that was closed, the last entry of its time index being its largest timestamp."""
-    return segment.index.open(segment.size) and segment.times.open() and (segment.times.last()[0] >= 0 or not segment.size)
+    return (
+        segment.index.open(segment.size) and segment.times.open() and (segment.times.last()[0] >= 0 or not segment.size)
+    )
 
 
 def _rebuild_indexes(partition: PartitionLog, segment: Segment) -> None:
@@ -195,6 +197,8 @@ def _batches(segment: Segment, position: int, end: int, *, check: bool) -> Itera
         return
     start, window = position, b""
     while position < end:
+        if end - position < HEADER_SIZE:
+            raise CorruptBatchError("the batch ends inside its header")
         at = position - start
         header = read_header(window, at) if len(window) - at >= HEADER_SIZE else None
         if header is None or len(window) - at < header.size:

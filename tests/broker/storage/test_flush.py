@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +35,8 @@ class Disk:
         self.gate.wait(30)
         if self.error is not None:
             raise OSError(self.error, os.strerror(self.error))
-        self.synced.append(os.readlink(f"/proc/self/fd/{descriptor}") if os.path.exists("/proc") else descriptor)
+        link = Path(f"/proc/self/fd/{descriptor}")
+        self.synced.append(link.readlink() if link.exists() else descriptor)
         self._real(descriptor)
 
 
@@ -67,7 +69,7 @@ async def test_all_segments_since_the_recovery_point_are_synced(manager, disk):
     fill(partition, [b"v" * 100] * 6)
     disk.gate.set()
     await partition.flushed(6)
-    files = {str(path) for path in log_files(partition) if path.stat().st_size}
+    files = {path for path in log_files(partition) if path.stat().st_size}
     assert files <= set(disk.synced) or os.uname().sysname != "Linux"
     assert partition.recovery_point == 6
 
@@ -89,7 +91,9 @@ async def test_a_failed_sync_is_never_acknowledged_until_the_bytes_were_written_
     monkeypatch.setattr(durability, "REPAIR_INTERVAL_MS", 20)
     written_again = []
     real = flusher._write_again
-    monkeypatch.setattr(flusher, "_write_again", lambda part: (written_again.append((part.start, part.end)), real(part)))
+    monkeypatch.setattr(
+        flusher, "_write_again", lambda part: (written_again.append((part.start, part.end)), real(part))
+    )
     partition = new_log(manager)
     fill(partition, [b"safe"])
     await partition.flushed(1)
@@ -166,10 +170,14 @@ def full_after(monkeypatch, taken):
 
     def pwritev(descriptor, buffers, position):
         data = b"".join(buffers)
-        return real_write(descriptor, data[: take(len(data))], position) if data else real_writev(descriptor, [], position)
+        return (
+            real_write(descriptor, data[: take(len(data))], position) if data else real_writev(descriptor, [], position)
+        )
 
     monkeypatch.setattr(os, "pwritev", pwritev)
-    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, position: real_write(descriptor, data[: take(len(data))], position))
+    monkeypatch.setattr(
+        os, "pwrite", lambda descriptor, data, position: real_write(descriptor, data[: take(len(data))], position)
+    )
     return lambda: left.__setitem__(0, 1 << 40)
 
 

@@ -192,7 +192,12 @@ async def test_indexes_are_written_anew(data, damage, suffix, clean):
         if damage == "missing":
             path.unlink()
         else:
-            changed = {"cut": content[:-1], "garbage": b"\xff" * len(content), "empty": b"", "zeros": content + bytes(24)}
+            changed = {
+                "cut": content[:-1],
+                "garbage": b"\xff" * len(content),
+                "empty": b"",
+                "zeros": content + bytes(24),
+            }
             path.write_bytes(changed[damage])
     manager = open_manager(data, LogConfig(segment_bytes=1000, index_interval_bytes=100))
     log = manager.topics["t"].partitions[0]
@@ -239,7 +244,11 @@ def test_leftovers_are_removed(data):
     log = new_log(manager)
     fill(log, VALUES)
     crash(manager)
-    for name in ("00000000000000000000.log.deleted", "00000000000000000000.index.deleted", "leader-epoch-checkpoint.tmp"):
+    for name in (
+        "00000000000000000000.log.deleted",
+        "00000000000000000000.index.deleted",
+        "leader-epoch-checkpoint.tmp",
+    ):
         (log.directory / name).write_bytes(b"x")
     (data / "gone-0.abc-delete").mkdir()
     log = reopened(data)
