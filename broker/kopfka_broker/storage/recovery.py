@@ -132,7 +132,7 @@ def _recover(partition: PartitionLog, recovery_point: int) -> None:
                 later.remove()
             break
         if segment is not partition.active:
-            segment.store_indexes(closing=True)
+            _store_indexes(segment)
     partition.forget_places()
 
 
@@ -166,7 +166,14 @@ def _rebuild_indexes(partition: PartitionLog, segment: Segment) -> None:
     log.warning("%s: indexes are missing or damaged and written anew", segment.file.path)
     _forget_indexes(segment)
     _scan(partition, segment, 0, segment.size, check=False)
-    segment.store_indexes(closing=True)
+    _store_indexes(segment)
+
+
+def _store_indexes(segment: Segment) -> None:
+    try:
+        segment.store_indexes(closing=True)
+    except KafkaStorageError as error:  # a full disk is no reason not to serve what is there
+        log.warning("%s; they are kept in memory", error)
 
 
 def _scan(partition: PartitionLog, segment: Segment, start: int, size: int, *, check: bool) -> None:
@@ -236,6 +243,8 @@ def _load_epochs(partition: PartitionLog, *, clean: bool) -> None:
         first = next(segment for segment in partition.segments if segment.size)
         epochs.found(first.header_at(0).partition_leader_epoch, partition.log_start_offset)
         seen = max(seen, epochs.latest)
+    partition.leader_epoch = max(seen, 0)
     if not clean and seen >= 0:
-        epochs.assign(min(seen + 1, MAX_EPOCH), end)
-    partition.leader_epoch = max(epochs.latest, 0)
+        partition.leader_epoch = min(seen + 1, MAX_EPOCH)
+        with contextlib.suppress(KafkaStorageError):  # on a full disk the first append that works writes it
+            epochs.assign(partition.leader_epoch, end)
