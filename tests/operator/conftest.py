@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ from kopfka_operator.kube.connection import from_kubeconfig
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, KAFKA_TOPICS, PODS, STATEFUL_SETS, Ref, ResourceType
 from kopfka_operator.mirror import Mirror
 from kopfka_operator.watches import WATCHED
+
+# this folder is no package (its name is a module of Python's own), so its shared modules are found by path
+sys.path.append(str(Path(__file__).parent))
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
