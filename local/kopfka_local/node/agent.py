@@ -64,7 +64,7 @@ class Agent:
         self, cluster: Cluster, informers: Informers, state: Path, kubeconfig: Path, *, token: str = ""
     ) -> None:
         self.name = node_name()
-        self.processes = Processes()
+        self.processes = Processes(state / "up.log")
         self._cluster = cluster
         self._informers = informers
         self._place = Place(state, kubeconfig)

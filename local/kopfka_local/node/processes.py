@@ -92,7 +92,9 @@ class _Pipe(asyncio.Protocol):
 class Processes:
     """All child processes of this `kopfka up`."""
 
-    def __init__(self) -> None:
+    def __init__(self, errors: Path | None = None) -> None:
+        """`errors` is the file that takes what the guard itself has to complain about; nowhere if None."""
+        self._errors = errors
         self._link: _Link | None = None
         self._entries: dict[int, _Entry] = {}
         self._next = 0
@@ -100,10 +102,11 @@ class Processes:
     def open(self) -> None:
         """Start the guard. Needs a running event loop."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, (self._errors or Path(os.devnull)).open("ab") as errors:
+            # nothing of this process's terminal or pipes: the guard may outlive it for a moment
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_GUARD), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True, cwd="/",
+                [sys.executable, "-I", "-S", str(_GUARD), str(theirs.fileno())], pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True, cwd="/",
             )  # fmt: skip
         self._link = _Link(ours, process)
         asyncio.get_running_loop().add_reader(ours.fileno(), self._receive)
