@@ -13,6 +13,7 @@ from kopfka_operator.status import Draft, StatusDraft, condition, render
 
 if TYPE_CHECKING:
     from kopfka_operator.events import EventPoster
+    from kopfka_operator.kafkacluster.render import Installation
     from kopfka_operator.kube.client import KubeClient
     from kopfka_operator.kube.resources import Manifest, Ref
     from kopfka_operator.mirror import Mirror
@@ -27,8 +28,7 @@ class Context:
     client: KubeClient
     mirror: Mirror
     events: EventPoster
-    image: str
-    version: str
+    installation: Installation
 
     async def write_status(self, ref: Ref, body: Manifest, draft: StatusDraft) -> None:
         """Write a status if it says something new, and say in events how `Ready` and `Degraded` changed."""

@@ -11,7 +11,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from kopfka_operator.context import Context, has_finalizer, is_leaving, is_paused
 from kopfka_operator.errors import ApiError, ApiUnreachableError, OperatorError
@@ -19,6 +19,7 @@ from kopfka_operator.events import EventPoster
 from kopfka_operator.guard import LONGEST_GRACE, SHORTEST_GRACE, WatchGuard
 from kopfka_operator.kafka.brokers import Brokers
 from kopfka_operator.kafkacluster.reconciler import ClusterReconciler
+from kopfka_operator.kafkacluster.render import Installation
 from kopfka_operator.kafkatopic.reconciler import TopicReconciler
 from kopfka_operator.kube.client import KubeClient, new_session
 from kopfka_operator.kube.connection import find_connection
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IMAGE_VARIABLE = "KOPFKA_IMAGE"
+PULL_POLICY_VARIABLE = "KOPFKA_IMAGE_PULL_POLICY"
+CHOWN_VARIABLE = "KOPFKA_CHOWN_VOLUMES"
 DEFAULT_IMAGE = "kopfka:latest"
 _WORKERS = 8
 _RETRY_SECONDS = 1.0
@@ -70,8 +73,7 @@ class Operator:
         self._identity = _identity()
         self.mirror = Mirror()
         self._events = EventPoster(client, self._identity)
-        image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
-        context = Context(client, self.mirror, self._events, image, version("kopfka"))
+        context = Context(client, self.mirror, self._events, _installation())
         self._brokers = Brokers(self.mirror)
         self._topics = TopicReconciler(context, self._brokers)
         self._clusters = ClusterReconciler(context, self._brokers, self._ask_topics)
@@ -137,6 +139,8 @@ class Operator:
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=stop_kopf,
+            # kopf would ask for the user's name, which a container need not have
+            identity=cast("Any", self._identity),
         )
         # kopf has taken the signals; stopping is decided here
         loop = asyncio.get_running_loop()
@@ -236,6 +240,15 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool
         return False
     task.result()
     return True
+
+
+def _installation() -> Installation:
+    return Installation(
+        image=os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE,
+        version=version("kopfka"),
+        pull_policy=os.environ.get(PULL_POLICY_VARIABLE) or None,
+        chown_volumes=os.environ.get(CHOWN_VARIABLE) == "true",
+    )
 
 
 def _identity() -> str:

@@ -17,6 +17,7 @@ from kopfka_local.api.resources import Gvr
 from kopfka_local.api.server import serve
 from kopfka_operator.context import Context
 from kopfka_operator.events import EventPoster
+from kopfka_operator.kafkacluster.render import Installation
 from kopfka_operator.kube.client import KubeClient, new_session
 from kopfka_operator.kube.connection import from_kubeconfig
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, KAFKA_TOPICS, PODS, STATEFUL_SETS, Ref, ResourceType
@@ -152,7 +153,7 @@ async def bench(api: Api) -> AsyncIterator[Bench]:
 
     tasks = [asyncio.create_task(follow(type_)) for type_ in WATCHED]
     try:
-        yield Bench(Context(client, mirror, events, "kopfka:test", "0.0"), writes)
+        yield Bench(Context(client, mirror, events, Installation("kopfka:test", "0.0")), writes)
     finally:
         for task in tasks:
             task.cancel()

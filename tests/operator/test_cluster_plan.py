@@ -13,7 +13,7 @@ from kopfka_operator.api.kafkacluster import KafkaClusterSpec
 from kopfka_operator.api.reasons import Reason
 from kopfka_operator.kafkacluster import render
 from kopfka_operator.kafkacluster.plan import Observed, leaving, names, plan, problems
-from kopfka_operator.kafkacluster.render import Cluster, ExternalAddress
+from kopfka_operator.kafkacluster.render import Cluster, ExternalAddress, Installation
 from kopfka_operator.kafkacluster.report import Facts, report
 from kopfka_operator.kube.resources import Ref
 from kopfka_operator.quantities import parse_quantity
@@ -24,7 +24,7 @@ FACTS = Facts("1.2.3", None)
 
 
 def cluster(uid: str = "u1", **spec: Any) -> Cluster:
-    return Cluster("ns", "events", uid, KafkaClusterSpec.model_validate(spec), "kopfka:test")
+    return Cluster("ns", "events", uid, KafkaClusterSpec.model_validate(spec), Installation("kopfka:test", "1.2.3"))
 
 
 class World:
@@ -308,6 +308,15 @@ def test_the_pod_is_as_locked_down_as_the_restricted_profile_asks() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["automountServiceAccountToken"] is False
+
+
+def test_volumes_are_handed_over_by_root_only_where_the_installation_says_so() -> None:
+    assert "initContainers" not in render.pod_template(cluster(), None)["spec"]
+    spec = cluster().spec
+    careful = Cluster("ns", "events", "u1", spec, Installation("kopfka:test", "1", "Never", chown_volumes=True))
+    (init,) = render.pod_template(careful, None)["spec"]["initContainers"]
+    assert init["command"] == ["chown", "1000:1000", render.DATA]
+    assert init["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN"]}
 
 
 def test_mount_paths_stand_in_the_command_line_only() -> None:

@@ -66,7 +66,7 @@ class ClusterReconciler:
 
         metadata = body["metadata"]
         spec = KafkaClusterSpec.model_validate(body.get("spec") or {})
-        return Cluster(metadata["namespace"], metadata["name"], metadata["uid"], spec, self._context.image)
+        return Cluster(metadata["namespace"], metadata["name"], metadata["uid"], spec, self._context.installation)
 
     async def _observe(self, cluster: Cluster) -> Observed:
         mirror, client = self._context.mirror, self._context.client
@@ -145,7 +145,7 @@ class ClusterReconciler:
         if body is None:
             return
         known = (body.get("status") or {}).get("clusterId")
-        version = self._context.version if cluster.spec.image is None else None
+        version = self._context.installation.version if cluster.spec.image is None else None
         draft = report(cluster, observed, failures, Facts(version, cluster_id or known))
         await self._context.write_status(ref, body, draft)
         if draft.conditions[0].status and not is_true(body, ConditionType.READY):

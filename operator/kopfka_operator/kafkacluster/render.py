@@ -47,14 +47,25 @@ CONFIG_HASH = f"{GROUP}/config-hash"
 
 
 @dataclass(frozen=True, slots=True)
+class Installation:
+    """What holds for all clusters of one operator: its image is theirs, unless their resource names another."""
+
+    image: str
+    version: str
+    pull_policy: str | None = None
+    chown_volumes: bool = False
+    """Whether volumes have to be handed to the broker's user by root, since their storage class ignores fsGroup."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
-    """A KafkaCluster: who it is and what it wants; `default_image` is the operator's own."""
+    """A KafkaCluster: who it is and what it wants."""
 
     namespace: str
     name: str
     uid: str
     spec: KafkaClusterSpec
-    default_image: str
+    installation: Installation
 
     def ref(self, type_: Any, suffix: str = "") -> Ref:
         """Return the reference to one of its objects."""
@@ -237,6 +248,8 @@ def pod_template(cluster: Cluster, address: ExternalAddress | None) -> Manifest:
         "containers": [_container(cluster)],
         "volumes": [{"name": "config", "configMap": {"name": cluster.config_map.name}}],
     }
+    if cluster.installation.chown_volumes:
+        pod["initContainers"] = [_chown(pod["containers"][0])]
     annotations = {CONFIG_HASH: digest(_server_properties(cluster, address))}
     labels = dict(cluster.labels)
     if extra is not None:
@@ -263,7 +276,7 @@ def _container(cluster: Cluster) -> Manifest:
         ports.insert(1, _container_port("external", EXTERNAL_PORT))
     container: Manifest = {
         "name": "broker",
-        "image": spec.image or cluster.default_image,
+        "image": spec.image or cluster.installation.image,
         "args": [
             "broker",
             "--data",
@@ -306,11 +319,29 @@ def _container(cluster: Cluster) -> Manifest:
             {"name": "config", "mountPath": CONFIG, "readOnly": True},
         ],
     }
-    if spec.image_pull_policy is not None:
-        container["imagePullPolicy"] = spec.image_pull_policy
+    pull_policy = spec.image_pull_policy or (cluster.installation.pull_policy if spec.image is None else None)
+    if pull_policy is not None:
+        container["imagePullPolicy"] = pull_policy
     if spec.resources is not None:
         container["resources"] = spec.resources.model_dump(exclude_none=True)
     return container
+
+
+def _chown(broker: Manifest) -> Manifest:
+    return {
+        **{field: broker[field] for field in ("image", "imagePullPolicy") if field in broker},
+        "name": "chown",
+        "command": ["chown", f"{USER}:{USER}", DATA],
+        "securityContext": {
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "runAsNonRoot": False,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"], "add": ["CHOWN"]},
+        },
+        "volumeMounts": [{"name": "data", "mountPath": DATA}],
+    }
 
 
 def _server_properties(cluster: Cluster, address: ExternalAddress | None) -> str:
