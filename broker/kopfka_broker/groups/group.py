@@ -214,6 +214,9 @@ class Group:
         self.members[new_member_id] = new
         if self.leader == old_member_id:
             self.leader = new_member_id
+        if old_member_id in self.pending_sync:
+            self.pending_sync.remove(old_member_id)
+            self.pending_sync.add(new_member_id)
         self.static_members[instance_id] = new_member_id
         return new
 
