@@ -43,7 +43,7 @@ def apply(  # noqa: PLR0913
         raise bad_request(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
     node = objects.kinds.types(resource)
     if resource.custom is None:
-        values.drop_nulls(config)
+        values.drop_nothings(config, node)
     objects.kinds.check_known_fields(resource, config, options)
     if subresource == "status":
         config = {key: config[key] for key in ("apiVersion", "kind", "metadata", "status") if key in config}

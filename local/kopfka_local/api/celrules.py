@@ -17,6 +17,7 @@ from kopfka_local.api.cel.functions import duration, timestamp
 from kopfka_local.api.cel.values import NONE, Optional
 from kopfka_local.api.errors import Cause, invalid_value
 from kopfka_local.api.schemas import ANY
+from kopfka_local.api.validation import type_name
 
 if TYPE_CHECKING:
     from kopfka_local.api.schemas import Node
@@ -41,13 +42,18 @@ def _program(expression: str) -> Program:
     return compile_expression(expression, (_SELF, _OLD))
 
 
+def has_rules(node: Node) -> bool:
+    """Tell whether there are rules in a schema or below it."""
+    return _contains_rules(node.raw)
+
+
 def evaluate(obj: Object, live: Object | None, node: Node) -> list[Cause]:
     """Return the rules that an object, or its change from `live`, breaks."""
     return _evaluate(obj, _ABSENT if live is None else live, node, "", updating=live is not None)
 
 
 def _evaluate(value: Any, old: Any, node: Node, path: str, *, updating: bool) -> list[Cause]:
-    if node is ANY or value is None or not _has_rules(node):
+    if node is ANY or value is None or not has_rules(node):
         return []
     causes = []
     for rule in node.raw.get("x-kubernetes-validations") or ():
@@ -68,11 +74,6 @@ def _evaluate(value: Any, old: Any, node: Node, path: str, *, updating: bool) ->
             before = before_items.get(names[index], _ABSENT)
             causes += _evaluate(item, before, node.items, f"{path}[{index}]", updating=updating)
     return causes
-
-
-def _has_rules(node: Node) -> bool:
-    """Tell whether there are rules in a schema or below it."""
-    return _contains_rules(node.raw)
 
 
 def _contains_rules(schema: Any) -> bool:
@@ -124,13 +125,14 @@ def _message(rule: Object, variables: Object) -> str:
 
 
 def _cause(reason: str, path: str, value: Any, why: str) -> Cause:
+    value = type_name(value)
     match reason:
         case "FieldValueForbidden":
             return Cause(path, reason, f"Forbidden: {why}")
         case "FieldValueRequired":
             return Cause(path, reason, f"Required value: {why}")
         case "FieldValueDuplicate":
-            return Cause(path, reason, "Duplicate value: " + invalid_value(path, value, "").message[15:-2])
+            return Cause(path, reason, f'Duplicate value: "{value}"')
     return invalid_value(path, value, why)
 
 

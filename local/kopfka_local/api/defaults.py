@@ -42,6 +42,7 @@ def _namespace(obj: Object, live: Object | None) -> None:
 def _pod(obj: Object, live: Object | None) -> None:
     spec = obj.setdefault("spec", {})
     poddefaults.fill(spec)
+    poddefaults.fill_requests(spec)
     setdefaults(spec, serviceAccountName="default", serviceAccount=spec.get("serviceAccountName", "default"))
     setdefaults(spec, preemptionPolicy="PreemptLowerPriority", priority=0)
     if live is None:
@@ -76,7 +77,8 @@ def _stateful_set(obj: Object, live: Object | None) -> None:
     setdefaults(spec.setdefault("persistentVolumeClaimRetentionPolicy", {}), whenDeleted="Retain", whenScaled="Retain")
     _template(spec)
     for claim in spec.get("volumeClaimTemplates") or []:
-        setdefaults(claim, apiVersion="v1", kind="PersistentVolumeClaim", status={"phase": "Pending"})
+        setdefaults(claim, apiVersion="v1", kind="PersistentVolumeClaim")
+        claim.setdefault("status", {}).setdefault("phase", "Pending")
         claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
 
 
@@ -143,9 +145,7 @@ def _service(obj: Object, live: Object | None) -> None:
     # an update that leaves the address out keeps it, as kubectl replace expects
     if not spec.get("clusterIP") and old.get("clusterIP"):
         spec["clusterIP"] = old["clusterIP"]
-    if spec.get("clusterIP"):
-        spec["clusterIPs"] = [spec["clusterIP"], *(spec.get("clusterIPs") or [])[1:]]
-    setdefaults(spec, internalTrafficPolicy="Cluster", ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
     if kind in ("NodePort", "LoadBalancer"):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
@@ -154,11 +154,21 @@ def _service(obj: Object, live: Object | None) -> None:
         obj["status"] = {"loadBalancer": {}}
 
 
+def settle_addresses(service: Object) -> None:
+    """Write what follows from the cluster IP of a Service, in place."""
+    spec = service["spec"]
+    if spec.get("type") == "ExternalName":
+        return
+    setdefaults(spec, ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
+    if spec.get("clusterIP"):
+        spec["clusterIPs"] = [spec["clusterIP"], *(spec.get("clusterIPs") or [])[1:]]
+
+
 def _claim(obj: Object, live: Object | None) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("volumeMode", "Filesystem")
     if live is None:
-        obj["status"] = {"phase": "Pending"}
+        obj["status"] = {}
     elif "volumeName" not in spec and "volumeName" in live["spec"]:
         spec["volumeName"] = live["spec"]["volumeName"]
 

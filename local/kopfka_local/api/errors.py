@@ -22,7 +22,7 @@ class ApiError(KopfkaError):
         self.status = status
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = details
 
     def body(self) -> dict[str, Any]:
         """Return it as `metav1.Status`."""
@@ -30,7 +30,7 @@ class ApiError(KopfkaError):
         status["message"] = self.message
         if self.reason:
             status["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             status["details"] = self.details
         status["code"] = self.status
         return status
@@ -95,7 +95,7 @@ def not_found(group: str, resource: str, name: str) -> ApiError:
 
 def no_such_resource() -> ApiError:
     """Return the 404 for a path that no resource is served at."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource")
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def already_exists(group: str, resource: str, name: str) -> ApiError:

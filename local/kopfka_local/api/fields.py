@@ -99,6 +99,8 @@ def _compare(before: Any, after: Any, node: Node, path: Path, result: Comparison
         _collect_whole(value, node, path, changed)
     elif before == after and type(before) is type(after):
         return
+    elif before is None and isinstance(after, (dict, list)) and not _is_atomic(after, node):
+        _compare(type(after)(), after, node, path, result)
     elif isinstance(before, dict) and isinstance(after, dict) and not node.atomic and (before or after):
         for key in before.keys() | after.keys():
             child = node.field(key) or ANY
@@ -110,6 +112,10 @@ def _compare(before: Any, after: Any, node: Node, path: Path, result: Comparison
             _compare(old.get(element, _ABSENT), new.get(element, _ABSENT), node.items, below, result)
     else:
         result.modified.add(path)
+
+
+def _is_atomic(value: Any, node: Node) -> bool:
+    return node.atomic if isinstance(value, dict) else node.list_type == "atomic"
 
 
 def _collect_whole(value: Any, node: Node, path: Path, found: Paths) -> None:

@@ -6,9 +6,18 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from starlette.responses import Response
 
 from kopfka_local.api import patching, reviews, scale, tables
-from kopfka_local.api.errors import ApiError, bad_request, expired, method_not_allowed, no_such_resource
+from kopfka_local.api.errors import (
+    ApiError,
+    bad_request,
+    expired,
+    invalid,
+    method_not_allowed,
+    no_such_resource,
+    required,
+)
 from kopfka_local.api.logs import log_request, read_log
 from kopfka_local.api.objects import Deletion, Options
 from kopfka_local.api.openapi import OpenApi
@@ -19,7 +28,6 @@ from kopfka_local.api.watching import Wanted, Watching
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from kopfka_local.api.cluster import Cluster
     from kopfka_local.api.logs import LogReader
@@ -47,6 +55,8 @@ class Handlers:
 
     async def resource(self, request: Request, target: Target) -> Response:
         """Answer a request for a resource, one of its objects, or a subresource."""
+        if not self._objects.resources.serves(target.gvr.group, target.gvr.version):
+            return Response("404 page not found\n", 404, media_type="text/plain")
         resource = self._objects.resources.get(target.gvr)
         if target.subresource and target.subresource not in resource.subresources:
             raise no_such_resource()
@@ -190,9 +200,8 @@ class Handlers:
         kind = patching.kind_of(media)
         options = self._options(request, operation="Apply" if kind == "apply" else "Update")
         if kind == "apply" and not request.query_params.get("fieldManager"):
-            raise bad_request(
-                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-            )
+            causes = [required("fieldManager", "is required for apply patch")]
+            raise invalid("meta.k8s.io", "PatchOptions", "", causes)
         patched, created = patching.patch(
             self._objects,
             target.gvr,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kopfka_local.api import crds, defaults, events, rules, values
-from kopfka_local.api.errors import ApiError, bad_request, forbidden
+from kopfka_local.api.errors import ApiError, bad_request, forbidden, invalid_value
 from kopfka_local.api.resources import Resource, Resources
 from kopfka_local.api.schemas import OBJECT_META, PREFIX, Definitions, Node
 from kopfka_local.api.validation import validate
@@ -26,6 +26,20 @@ _NO_GENERATION = frozenset({
     "persistentvolumeclaims", "leases.coordination.k8s.io", "controllerrevisions.apps", "storageclasses.storage.k8s.io",
     "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
     "clusterrolebindings.rbac.authorization.k8s.io",
+})  # fmt: skip
+
+#: What makes it pointless to evaluate rules.
+_BLOCKING = frozenset({
+    "FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid",
+})  # fmt: skip
+_UNCHECKED = invalid_value(
+    "<nil>",
+    None,
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
+    "validation",
+)
+_VERSION_NEEDED = frozenset({
+    crds.STORAGE, "leases.coordination.k8s.io", "poddisruptionbudgets.policy",
 })  # fmt: skip
 
 
@@ -84,10 +98,11 @@ class Kinds:
         """
         node = self.types(resource)
         if resource.custom is None:
-            values.drop_nulls(obj)
+            values.drop_nothings(obj, node)
             mistyped = [cause for cause in validate(obj, node) if cause.reason == "FieldValueTypeInvalid"]
             if mistyped:
                 raise _undecodable(resource, "; ".join(str(cause) for cause in mistyped))
+            values.settle_quantities(obj, node)
         self.check_known_fields(resource, obj, options)
         if resource.custom is not None:
             values.fill_defaults(obj, node)
@@ -166,6 +181,7 @@ class Kinds:
         if resource.storage == crds.STORAGE:
             crds.complete(obj)
         elif resource.custom is None:
+            values.fill_zeros(obj, self.types(resource))
             defaults.fill(resource.storage, obj, live)
 
     def establish(self, resource: Resource, obj: Object) -> None:
@@ -180,14 +196,18 @@ class Kinds:
         node = self.stored_types(resource)
         if resource.custom is None:
             causes = validate({k: v for k, v in obj.items() if k not in ("metadata", "status")}, node)
-            return causes or rules.check(resource.storage, obj, live)
+            if any(cause.reason == "FieldValueTypeInvalid" for cause in causes):
+                return causes
+            return causes + rules.check(resource.storage, obj, live)
         checked = {key: value for key, value in obj.items() if key not in ("metadata", "apiVersion", "kind")}
         causes = [c for c in validate(checked, node) if c.field not in ("metadata", "apiVersion", "kind")]
-        if causes:
-            return causes
         from kopfka_local.api import celrules  # noqa: PLC0415 - CEL is loaded at the first custom resource
 
-        return celrules.evaluate(obj, live, node)
+        if not celrules.has_rules(node):
+            return causes
+        if any(cause.reason in _BLOCKING for cause in causes):
+            return [*causes, _UNCHECKED]
+        return causes + celrules.evaluate(obj, live, node)
 
     def differs(self, resource: Resource, obj: Object, live: Object) -> bool:
         """Tell whether the desired state changed, so that the generation does."""
@@ -196,6 +216,22 @@ class Kinds:
         if resource.custom is not None and "status" not in resource.subresources:
             return any(obj.get(k) != live.get(k) for k in {*obj, *live} - {"metadata"})
         return any(obj.get(k) != live.get(k) for k in {*obj, *live} - {"metadata", "status"})
+
+    def blank(self, resource: Resource) -> Object:
+        """Return what an object of a kind is before anything is said of it: what typed clients send without meaning it."""
+        return values.blank(self.types(resource)) if resource.custom is None else {}
+
+    def finish(self, resource: Resource, obj: Object) -> None:
+        """Set what belongs to no manager, because the server itself decides it."""
+        if resource.storage == "services":
+            defaults.settle_addresses(obj)
+        elif resource.storage == "persistentvolumeclaims":
+            obj.setdefault("status", {}).setdefault("phase", "Pending")
+
+    @staticmethod
+    def needs_version(resource: Resource) -> bool:
+        """Tell whether an update must say which resourceVersion it is based on."""
+        return resource.custom is not None or resource.storage in _VERSION_NEEDED
 
     # -- deletion
 

@@ -19,6 +19,7 @@ from kopfka_local.api.errors import (
     conflict,
     forbidden,
     invalid,
+    invalid_value,
     modified,
     not_found,
 )
@@ -103,7 +104,7 @@ class Objects:
         obj = self._incoming(resource, namespace, obj, options)
         metadata = obj["metadata"]
         if metadata.pop("resourceVersion", ""):
-            raise bad_request("resourceVersion should not be set on objects to be created")
+            raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         self._check_namespace(resource, metadata.get("namespace"))
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = self._free_name(resource, metadata)
@@ -120,7 +121,8 @@ class Objects:
         if causes:
             raise invalid(resource.group, resource.kind, key.name, causes)
         self.kinds.establish(resource, obj)
-        self._own(resource, {}, obj, options, "", metadata.get("managedFields"))
+        self._own(resource, self.kinds.blank(resource), obj, options, "", metadata.get("managedFields"))
+        self.kinds.finish(resource, obj)
         return self._put(resource, key, obj, options)
 
     def _free_name(self, resource: Resource, metadata: Object) -> str:
@@ -173,6 +175,7 @@ class Objects:
         if self.kinds.differs(resource, obj, live):
             obj["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
         self._own(resource, live, obj, options, subresource, managed)
+        self.kinds.finish(resource, obj)
         key = self.key(resource, namespace, name)
         if obj == live:
             return self.kinds.outgoing(resource, live)
@@ -188,6 +191,8 @@ class Objects:
         elif options.operation == "Update":
             node, name = self.kinds.stored_types(resource), options.field_manager
             obj["metadata"]["managedFields"] = ownership.updated(node, live, obj, name, subresource, given)
+        if not obj["metadata"].get("managedFields"):
+            obj["metadata"].pop("managedFields", None)
 
     def exists(self, resource: Resource, namespace: str | None, name: str) -> bool:
         """Tell whether there is such an object."""
@@ -203,6 +208,9 @@ class Objects:
             raise bad_request(f"the name of the object ({new['name']}) does not match the name on the URL ({name})")
         new["name"] = name
         version = new.get("resourceVersion") or ""
+        if not version and self.kinds.needs_version(resource):
+            causes = [invalid_value("metadata.resourceVersion", 0, "must be specified for an update")]
+            raise invalid(resource.group, resource.plural, name, causes)
         if version not in ("", "0", live["resourceVersion"]):
             raise modified(resource.group, resource.plural, name)
         uid = new.get("uid") or live["uid"]
@@ -287,7 +295,7 @@ class Objects:
             given = metadata.get("namespace") or namespace
             if given != namespace:
                 raise bad_request(
-                    f"the namespace of the provided object does not match the namespace sent on the request"
+                    "the namespace of the provided object does not match the namespace sent on the request"
                 )
             metadata["namespace"] = namespace
         else:
@@ -323,4 +331,3 @@ class Objects:
             self.storage.end_watches(obj["metadata"]["name"])
         else:
             self.kinds.serve_definition(obj)
-

@@ -126,12 +126,19 @@ def applied(node: Node, live: Object, config: Object, name: str, subresource: st
         merged = _without_abandoned(merged, node, set(before.paths), mine | others)
     change = fields.compare(_ownable(live), _ownable(merged), node)
     touched = change.added | change.modified
-    conflicts = [(m, p) for m, o in sorted(managers.items()) if m != me for p in sorted(o.paths & touched)]
+    conflicts = [
+        (m, p) for m, o in sorted(managers.items()) if m != me for p in sorted(o.paths & touched, key=_leaves_first)
+    ]
     if conflicts and not force:
         raise _conflict(conflicts)
     _withdraw(managers, me, touched | change.removed)
     _own(managers, me, frozenset(mine), version)
     return Applied(merged, write(managers))
+
+
+def _leaves_first(path: Path) -> tuple[tuple[bool, str], ...]:
+    """Order fields as Kubernetes names them: what ends at a level before what goes deeper."""
+    return tuple((index < len(path) - 1, element) for index, element in enumerate(path))
 
 
 def _without_abandoned(merged: Object, node: Node, before: Paths, kept: Paths) -> Object:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 _KINDS = {
-    "application/merge-patch+json": "merge",
     "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
 }

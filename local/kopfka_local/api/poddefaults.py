@@ -36,9 +36,7 @@ def _container(container: Object, *, host_network: bool) -> None:
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
     container.setdefault("imagePullPolicy", _pull_policy(container.get("image") or ""))
-    resources = container.setdefault("resources", {})
-    for name, value in (resources.get("limits") or {}).items():
-        resources.setdefault("requests", {}).setdefault(name, value)
+    container.setdefault("resources", {})
     for port in container.get("ports") or []:
         port.setdefault("protocol", "TCP")
         if host_network:
@@ -53,6 +51,14 @@ def _container(container: Object, *, host_network: bool) -> None:
     for action in (container.get("lifecycle") or {}).values():
         if isinstance(action, dict):
             _http(action)
+
+
+def fill_requests(spec: Object) -> None:
+    """Request what is the limit, where nothing else is requested; for pods themselves, not for templates."""
+    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        resources = container["resources"]
+        for name, value in (resources.get("limits") or {}).items():
+            resources.setdefault("requests", {}).setdefault(name, value)
 
 
 def _pull_policy(image: str) -> str:
@@ -100,7 +106,9 @@ def _volume(volume: Object) -> None:
 
 def quality_of_service(spec: Object) -> str:
     """Return the quality-of-service class of a pod."""
-    resources = [c.get("resources") or {} for c in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]]
+    resources = [
+        c.get("resources") or {} for c in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+    ]
     if not any(each.get("requests") or each.get("limits") for each in resources):
         return "BestEffort"
     for each in resources:

@@ -41,7 +41,7 @@ def _container(container: Object, path: str, seen: set[str], volumes: set[Any]) 
         causes.append(required(f"{path}.image"))
     ports: set[str] = set()
     for index, each in enumerate(container.get("ports") or []):
-        causes += port(f"{path}.ports[{index}].containerPort", each.get("containerPort"))
+        causes += port(f"{path}.ports[{index}].containerPort", each.get("containerPort") or None)
         if each.get("name"):
             if each["name"] in ports:
                 causes.append(duplicate(f"{path}.ports[{index}].name", each["name"]))

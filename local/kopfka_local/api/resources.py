@@ -102,6 +102,10 @@ class Resources:
         except KeyError:
             raise no_such_resource() from None
 
+    def serves(self, group: str, version: str) -> bool:
+        """Tell whether there is anything in a version of a group."""
+        return any(gvr.group == group and gvr.version == version for gvr in self._by_gvr)
+
     def of_kind(self, api_version: str, kind: str) -> Resource | None:
         """Return the resource of a kind, None where there is none."""
         return next((r for r in self if r.kind == kind and r.gvr.api_version == api_version), None)

@@ -42,8 +42,8 @@ def answer(resource: Resource, review: Any) -> Object:
             "incomplete": False,
         }
     else:
-        status = {"allowed": True, "reason": "local mode has one user, who may do everything"}
-    head = {"kind": resource.kind, "apiVersion": resource.gvr.api_version, "metadata": {"creationTimestamp": None}}
+        status = {"allowed": True}
+    head = {"kind": resource.kind, "apiVersion": resource.gvr.api_version, "metadata": {}}
     return head | {"spec": review.get("spec") or {}, "status": status}
 
 

@@ -37,12 +37,16 @@ def check(storage: str, obj: Object, live: Object | None) -> list[Cause]:
 
 def _workload(obj: Object, live: Object | None) -> list[Cause]:
     spec = obj.get("spec") or {}
-    causes = _not_negative(spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+    causes = _not_negative(
+        spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"
+    )
     selector, template = spec.get("selector") or {}, spec.get("template") or {}
-    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        causes.append(invalid_value("spec.selector", selector, "empty selector is invalid for deployment"))
+    empty = not selector.get("matchLabels") and not selector.get("matchExpressions")
+    if empty and spec.get("selector") is not None:
+        why = f"empty selector is invalid for {obj['kind'].lower()}"
+        causes.append(invalid_value("spec.selector", selector, why))
     labels = (template.get("metadata") or {}).get("labels") or {}
-    if not from_object(selector).matches(labels):
+    if spec.get("selector") is None or not from_object(selector).matches(labels):
         why = "`selector` does not match template `labels`"
         causes.append(invalid_value("spec.template.metadata.labels", labels, why))
     if live is not None and selector != live["spec"].get("selector"):
@@ -111,7 +115,12 @@ def _service(obj: Object, live: Object | None) -> list[Cause]:
         if isinstance(target, int):
             causes += podrules.port(f"{path}.targetPort", target)
     old = (live or {}).get("spec") or {}
-    if old.get("clusterIP") and kind != "ExternalName" and old.get("type") != "ExternalName" and address != old["clusterIP"]:
+    if (
+        old.get("clusterIP")
+        and kind != "ExternalName"
+        and old.get("type") != "ExternalName"
+        and address != old["clusterIP"]
+    ):
         causes.append(invalid_value("spec.clusterIPs[0]", [address or ""], "may not change once set"))
     return causes
 
@@ -168,7 +177,9 @@ def _claim(obj: Object, live: Object | None) -> list[Cause]:
         causes.append(forbidden_field("spec.resources.requests.storage", "field can not be less than previous value"))
     may = ("resources", "volumeAttributesClassName", "volumeName")
     if {k: v for k, v in spec.items() if k not in may} != {k: v for k, v in old.items() if k not in may}:
-        why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+        why = (
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+        )
         causes.append(forbidden_field("spec", why))
     if old.get("volumeName") and spec.get("volumeName") != old["volumeName"]:
         causes.append(forbidden_field("spec.volumeName", "field is immutable once set"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from kopfka_local.api import formats
+from kopfka_local.api import formats, quantity
 from kopfka_local.api.errors import Cause, duplicate, invalid_value, not_supported, required, too_long, wrong_type
 from kopfka_local.api.schemas import ANY
 
@@ -32,7 +32,7 @@ def validate(value: Any, node: Node, path: str = "") -> list[Cause]:
         )
     mismatch = _type(value, node, path)
     if mismatch:
-        return [mismatch]
+        return [mismatch, *_enum(value, schema, path)]
     causes = _scalar(value, schema, path)
     if isinstance(value, dict):
         causes += _object(value, node, path)
@@ -57,23 +57,27 @@ def type_name(value: Any) -> str:
 def _type(value: Any, node: Node, path: str) -> Cause | None:
     wanted = node.raw.get("type")
     found = type_name(value)
+    if node.is_quantity:
+        return None if quantity.is_valid(value) else Cause(path, "FieldValueTypeInvalid", quantity.RULE)
     if node.int_or_string:
-        return None if found in ("integer", "string") else wrong_type(path, found, "integer or string", found)
+        return None if found in ("integer", "string") else wrong_type(path, found, "integer,string", found)
     if not wanted or wanted == found or (wanted == "number" and found == "integer"):
         return None
     return wrong_type(path, found, wanted, found)
 
 
 def _scalar(value: Any, schema: Any, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    enum = schema.get("enum")
-    if enum is not None and value not in enum:
-        causes.append(not_supported(path, value, enum))
+    causes = _enum(value, schema, path)
     if isinstance(value, str):
         causes += _string(value, schema, path)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         causes += _number(value, schema, path)
     return causes
+
+
+def _enum(value: Any, schema: Any, path: str) -> list[Cause]:
+    enum = schema.get("enum")
+    return [] if enum is None or value in enum else [not_supported(path, value, enum)]
 
 
 def _string(value: str, schema: Any, path: str) -> list[Cause]:
@@ -87,7 +91,9 @@ def _string(value: str, schema: Any, path: str) -> list[Cause]:
     if pattern and not _compiled(pattern).search(value):
         causes.append(_bad(path, value, f"should match '{pattern}'"))
     format_ = schema.get("format")
-    if format_ and not formats.is_valid(format_, value):
+    if format_ == "byte" and not formats.is_valid(format_, value):
+        causes.append(Cause(path, "FieldValueTypeInvalid", "illegal base64 data"))
+    elif format_ and not formats.is_valid(format_, value):
         causes.append(_bad(path, value, f'must be of type {format_}: "{value}"'))
     return causes
 

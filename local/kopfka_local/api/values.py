@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from kopfka_local.api import quantity
 from kopfka_local.api.schemas import ANY
 
 if TYPE_CHECKING:
@@ -33,16 +34,71 @@ def prune(value: Any, node: Node, path: str = "") -> list[str]:
     return unknown
 
 
-def drop_nulls(value: Any) -> None:
-    """Drop every null, in place: for built-in kinds a null says the same as nothing."""
+def drop_nothings(value: Any, node: Node) -> None:
+    """Drop what says nothing in a built-in kind, in place: nulls, and empty maps and lists that are not required."""
+    if node is ANY or node.opaque:
+        return
     if isinstance(value, dict):
-        for key in [key for key, item in value.items() if item is None]:
-            del value[key]
-        for item in value.values():
-            drop_nulls(item)
+        needed = node.raw.get("required") or ()
+        for key, item in list(value.items()):
+            child = node.field(key) or ANY
+            drop_nothings(item, child)
+            if item is None or (
+                item in ({}, []) and key not in needed and child is not ANY and _is_collection(item, child)
+            ):
+                del value[key]
     elif isinstance(value, list):
         for item in value:
-            drop_nulls(item)
+            drop_nothings(item, node.items)
+
+
+def _is_collection(value: Any, node: Node) -> bool:
+    return isinstance(value, list) or "additionalProperties" in node.raw
+
+
+def fill_zeros(value: Any, node: Node) -> None:
+    """Fill in the defaults of a built-in kind's definition, in place: most are the zeros of fields that are never left out."""
+    if node is ANY:
+        return
+    if isinstance(value, dict):
+        for key, raw in node.properties.items():
+            if "default" in raw and key not in value:
+                value[key] = copy.deepcopy(raw["default"])
+            if isinstance(value.get(key), (dict, list)) and key != "metadata":
+                fill_zeros(value[key], node.field(key) or ANY)
+        if not node.properties and node.additional is not None:
+            for item in value.values():
+                fill_zeros(item, node.additional)
+    elif isinstance(value, list):
+        for item in value:
+            fill_zeros(item, node.items)
+
+
+def blank(node: Node) -> dict[str, Any]:
+    """Return an object of which only is said what a typed client cannot leave out."""
+    result: dict[str, Any] = {}
+    for key, raw in node.properties.items():
+        child = node.field(key)
+        if raw.get("default") == {} and child is not None:
+            result[key] = blank(child)
+        elif "default" in raw:
+            result[key] = raw["default"]
+        elif key in (node.raw.get("required") or ()):
+            result[key] = None
+    return result
+
+
+def settle_quantities(value: Any, node: Node) -> None:
+    """Write amounts in their canonical form, in place: `1000m` is `1`."""
+    if node is ANY:
+        return
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in list(pairs):
+        child = (node.field(key) if isinstance(value, dict) else node.items) or ANY
+        if child.is_quantity:
+            value[key] = quantity.canonical(str(item))
+        elif isinstance(item, (dict, list)):
+            settle_quantities(item, child)
 
 
 def fill_defaults(value: Any, node: Node) -> None:

@@ -208,7 +208,13 @@ def _format(text: str, values: list[Any]) -> str:
                 return f"{int(value):b}"
             case "o":
                 return f"{int(value):o}"
-        shown = value.encode().hex() if isinstance(value, str) else value.hex() if isinstance(value, bytes) else f"{value:x}"
+        shown = (
+            value.encode().hex()
+            if isinstance(value, str)
+            else value.hex()
+            if isinstance(value, bytes)
+            else f"{value:x}"
+        )
         return shown.upper() if verb == "X" else shown
 
     return re.sub(r"%%|%(\.\d+)?([sdfeboxX])", one, _text(text))

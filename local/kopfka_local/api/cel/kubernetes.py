@@ -156,8 +156,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "isLoopback": lambda address: address.is_loopback,
     "isLinkLocalUnicast": lambda address: address.is_link_local,
     "isLinkLocalMulticast": lambda address: address.is_multicast and str(address).startswith(("224.0.0.", "ff02:")),
-    "isGlobalUnicast": lambda address: not (
-        address.is_unspecified or address.is_loopback or address.is_multicast or address.is_link_local
+    "isGlobalUnicast": lambda address: (
+        not (address.is_unspecified or address.is_loopback or address.is_multicast or address.is_link_local)
     ),
     "containsIP": _contains_address,
     "containsCIDR": _contains_block,

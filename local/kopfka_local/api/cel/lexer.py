@@ -42,7 +42,9 @@ def tokens(text: str) -> list[Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise CelError(f"Syntax error: token recognition error at: '{text[position : position + 12]}' (column {position + 1})")
+            raise CelError(
+                f"Syntax error: token recognition error at: '{text[position : position + 12]}' (column {position + 1})"
+            )
         token = _token(match)
         if token is not None:
             found.append(token)

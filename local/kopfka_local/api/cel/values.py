@@ -80,7 +80,9 @@ def equal(left: Any, right: Any) -> bool:
 
 def no_overload(function: str, *arguments: Any) -> CelError:
     """Return the error for a function that is not there for these types."""
-    return CelError(f"found no matching overload for '{function}' applied to '({', '.join(map(type_name, arguments))})'")
+    return CelError(
+        f"found no matching overload for '{function}' applied to '({', '.join(map(type_name, arguments))})'"
+    )
 
 
 def compare(operator: str, left: Any, right: Any) -> bool:

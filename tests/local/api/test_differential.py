@@ -1,0 +1,114 @@
+"""The same requests to this server and to a real Kubernetes: same status, same reason, same words, same objects.
+
+What may differ is said here once: identities and times; what controllers and admission plugins of a real cluster add
+(`_ADDED`), and messages where only the code and the reason are held to (`words=False`).
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.api import dialogue
+from local.api.clients import Client
+from support.prerequisites import lacking
+from support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.api.clients import Answer
+    from local.api.conftest import RunningServer
+
+pytestmark = pytest.mark.kubernetes
+
+NAMESPACE = f"differential-{secrets.token_hex(3)}"
+_IDENTITY = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "time",
+    "lastTransitionTime",
+    "deletionTimestamp",
+    "continue",
+)
+_ADDED = ("clusterIP", "clusterIPs", "time")
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[Client]:
+    path = os.environ.get("KUBECONFIG", "")
+    if not path or not Path(path).exists():
+        lacking("KUBECONFIG of a real cluster")
+    client = Client(Path(path))
+    version = client.send("GET", "/version")
+    if version.status != 200 or "kopfka" in version.body["gitVersion"]:
+        lacking("KUBECONFIG of a real cluster")
+    namespace = f"/api/v1/namespaces/{NAMESPACE}"
+    client.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    eventually(
+        lambda: client.send("GET", f"{namespace}/serviceaccounts/default").status == 200, what="a service account"
+    )
+    client.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", dialogue.DEFINITION)
+    eventually(lambda: client.send("GET", f"{dialogue.THINGS}").status == 200, what="the custom resource")
+    yield client
+    client.send(
+        "DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{dialogue.DEFINITION['metadata']['name']}"
+    )
+    client.send("DELETE", namespace)
+
+
+@pytest.fixture(scope="module")
+def ours(server: RunningServer) -> Client:
+    server.client.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    server.client.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", dialogue.DEFINITION)
+    return server.client
+
+
+@pytest.mark.parametrize("case", dialogue.CASES, ids=lambda case: case.name)
+def test_same_answers(case: dialogue.Case, real: Client, ours: Client) -> None:
+    for step in case.steps:
+        answers = []
+        for client in (real, ours):
+            path = step.path.replace("NS", NAMESPACE)
+            answers.append(
+                client.send(step.method, path, step.body, content_type=step.content_type, accept=step.accept)
+            )
+        expected, got = (normal(answer, words=case.words, status=case.status) for answer in answers)
+        assert got == expected, f"{step.method} {step.path}"
+
+
+def normal(answer: Answer, *, words: bool = True, status: bool = True) -> Any:
+    body = copy.deepcopy(answer.body)
+    if isinstance(body, dict) and isinstance(body.get("metadata"), dict) and "managedFields" in body["metadata"]:
+        entries = [e for e in body["metadata"]["managedFields"] if e["manager"] != "kube-controller-manager"]
+        body["metadata"]["managedFields"] = sorted(
+            entries, key=lambda e: (e["manager"], e["operation"], e.get("subresource", ""))
+        )
+    if not status and body.get("kind") != "Status":
+        body.pop("status", None)
+    if isinstance(body, dict) and body.get("kind") == "Status" and not words:
+        body = {"reason": body.get("reason"), "code": body.get("code")}
+    warnings = [re.sub(r"^299 \S+ ", "", warning) for warning in answer.warnings]
+    return {"status": answer.status, "warnings": warnings, "body": _scrub(body)}
+
+
+def _scrub(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {}
+        for key, item in value.items():
+            if key in _ADDED or item == ["kubernetes.io/pvc-protection"]:
+                continue
+            kept[key] = "…" if key in _IDENTITY else _scrub(item)
+        return kept
+    if isinstance(value, list):
+        return [_scrub(item) for item in value]
+    if isinstance(value, str):
+        return value.replace(NAMESPACE, "NS")
+    return value
