@@ -39,6 +39,8 @@ T = TypeVar("T")
 REQUEST_SECONDS = 10.0
 _GIVE_UP_SECONDS = 15.0
 _DYNAMIC_TOPIC_CONFIG = 1  # DescribeConfigs: config_source DYNAMIC_TOPIC_CONFIG
+# Kafka writes ids in the URL-safe alphabet of base64, librdkafka in the other one
+_URL_SAFE = str.maketrans("+/", "-_")
 _BROKER_DEFAULT = -1  # CreateTopics: num_partitions and replication_factor
 
 
@@ -105,7 +107,7 @@ class Admin:
                     continue  # deleted in between
                 raise entries
             out[name] = TopicState(
-                topic_id=str(topic.topic_id),
+                topic_id=str(topic.topic_id).translate(_URL_SAFE),
                 partitions=len(topic.partitions),
                 replicas=max((len(partition.replicas) for partition in topic.partitions), default=0),
                 config=_overrides(entries or {}),
