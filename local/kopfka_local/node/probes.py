@@ -122,7 +122,9 @@ async def _get(spec: Object, host: str, port: int) -> str | None:
         code = int(line[1])
         if 200 <= code < 400:
             return None
-        body = (await reader.read(_LONGEST_ANSWER)).partition(b"\r\n\r\n")[2].decode("utf-8", "replace").strip()
+        while (await reader.readline()).strip():
+            pass  # headers
+        body = (await reader.read(_LONGEST_ANSWER)).decode("utf-8", "replace").strip()
         return f"HTTP probe failed with statuscode: {code}" + (f" ({body})" if body else "")
     finally:
         await _close(writer)
