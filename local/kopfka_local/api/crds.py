@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
+#: The finalizer that keeps a definition until its last instance is gone.
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 STORAGE = "customresourcedefinitions.apiextensions.k8s.io"
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 

@@ -6,15 +6,19 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from kopfka_local.api import crds, defaults, events, rules, values
 from kopfka_local.api.errors import ApiError, bad_request, forbidden, invalid_value
 from kopfka_local.api.resources import Resource, Resources
+from kopfka_local.api.storage import Key
 from kopfka_local.api.schemas import OBJECT_META, PREFIX, Definitions, Node
 from kopfka_local.api.validation import validate
 
 if TYPE_CHECKING:
     from kopfka_local.api.errors import Cause
     from kopfka_local.api.objects import Options
+    from kopfka_local.api.storage import Storage
 
     Object = dict[str, Any]
 
@@ -145,6 +149,8 @@ class Kinds:
             obj.pop("status", None)
         if resource.storage not in _NO_GENERATION:
             obj["metadata"]["generation"] = 1
+        if resource.storage == crds.STORAGE:
+            obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or []), crds.CLEANUP]
         self._complete(resource, obj, None)
         if resource.custom is not None:
             values.fill_defaults(obj, self.stored_types(resource))
@@ -234,6 +240,22 @@ class Kinds:
         return resource.custom is not None or resource.storage in _VERSION_NEEDED
 
     # -- deletion
+
+    @staticmethod
+    def check_creation(resource: Resource, storage: Storage) -> None:
+        """Refuse new objects of a custom resource that is being withdrawn.
+
+        Raises:
+            ApiError: 405.
+        """
+        body = storage.get(Key(crds.STORAGE, "", resource.storage)) if resource.custom is not None else None
+        if (
+            body is not None
+            and b'"deletionTimestamp":' in body
+            and orjson.loads(body)["metadata"].get("deletionTimestamp")
+        ):
+            why = "create not allowed while custom resource definition is terminating"
+            raise ApiError(405, "MethodNotAllowed", why, {"group": resource.group, "kind": resource.plural})
 
     def check_deletion(self, resource: Resource, live: Object) -> None:
         """Refuse to delete what a cluster cannot be without.

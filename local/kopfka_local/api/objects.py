@@ -23,6 +23,7 @@ from kopfka_local.api.errors import (
     modified,
     not_found,
 )
+from kopfka_local.api.housekeeping import Housekeeping
 from kopfka_local.api.storage import Key, Storage
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Objects:
         self.resources = self.kinds.resources
         for _, body in self.storage.items("customresourcedefinitions.apiextensions.k8s.io"):
             self.kinds.serve_definition(orjson.loads(body))
+        self._housekeeping = Housekeeping(self)
+        self._housekeeping.resume()
 
     def key(self, resource: Resource, namespace: str | None, name: str) -> Key:
         """Return where an object of a resource is stored."""
@@ -103,6 +106,7 @@ class Objects:
         resource = self.resources.get(gvr)
         obj = self._incoming(resource, namespace, obj, options)
         metadata = obj["metadata"]
+        self.kinds.check_creation(resource, self.storage)
         if metadata.pop("resourceVersion", ""):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         self._check_namespace(resource, metadata.get("namespace"))
@@ -314,20 +318,11 @@ class Objects:
     def _put(self, resource: Resource, key: Key, obj: Object, options: Options) -> Object:
         if not options.dry_run:
             self.storage.put(key, obj)
-            self._written(resource, obj)
+            self._housekeeping.written(resource, obj)
         return self.kinds.outgoing(resource, obj)
 
     def _remove(self, resource: Resource, key: Key, obj: Object, options: Options) -> Object:
         if not options.dry_run:
             self.storage.delete(key)
-            self._written(resource, obj, gone=True)
+            self._housekeeping.removed(resource, obj)
         return self.kinds.outgoing(resource, obj)
-
-    def _written(self, resource: Resource, obj: Object, *, gone: bool = False) -> None:
-        if resource.kind != "CustomResourceDefinition":
-            return
-        if gone:
-            self.kinds.withdraw_definition(obj)
-            self.storage.end_watches(obj["metadata"]["name"])
-        else:
-            self.kinds.serve_definition(obj)
