@@ -57,7 +57,7 @@ class VersionRange(NamedTuple):
         return self.low <= version <= self.high
 
 
-# as Apache Kafka 4.3.1's broker answers ApiVersions (`tests/broker/data/apache_kafka_4_3_1.json` holds its answer)
+# as Apache Kafka 4.3.1 answers ApiVersions (tests/interop asks both)
 KAFKA_VERSIONS: Final[dict[ApiKey, VersionRange]] = {
     # Produce: librdkafka takes the range as a sign of the features there are, so 0 to 2 stay advertised (KIP-896)
     ApiKey.PRODUCE: VersionRange(0, 13),

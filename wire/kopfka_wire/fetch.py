@@ -20,6 +20,7 @@ _SESSION = struct.Struct(">ihi")
 _UNTIL_LAST_STABLE = struct.Struct(">ihqq")
 _UNTIL_LOG_START = struct.Struct(">ihqqq")
 _ZERO_UUID = bytes(16)
+_NOT_HOSTED = (3, 100)  # UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID
 
 TopicKey = str | UUID | None
 """How a request names a topic: by name before version 13, by id from there on (None: the zero id)."""
@@ -54,8 +55,8 @@ def write_fetch_response(
         topics: in the order of the answer.
         code: the error of the whole request.
         session_id: of the fetch session this answer belongs to, 0 for none.
-        committed: the reader wants committed records only, so the list of aborted transactions is empty and not null
-            (as it is beside an error).
+        committed: the reader wants committed records only, so the list of aborted transactions is empty and not null (so it is also
+            beside a partition that is not hosted).
     """
     flexible = version >= _FIRST_FLEXIBLE
     out: Buffers = []
@@ -77,7 +78,7 @@ def write_fetch_response(
                 )
             else:
                 part += _UNTIL_LAST_STABLE.pack(each.partition, each.code, each.high_watermark, each.last_stable_offset)
-            part += none_aborted if committed or each.code else not_asked
+            part += none_aborted if committed or each.code in _NOT_HOSTED else not_asked
             if version >= 11:
                 part += b"\xff\xff\xff\xff"  # preferred_read_replica: none
             size = len(each.records)
