@@ -184,7 +184,10 @@ def differences(ours, theirs, path=""):
 
 def test_versions_are_those_apache_kafka_advertises(sides):
     ours, theirs = (
-        {key["api_key"]: (key["min_version"], key["max_version"]) for key in side.call("api_versions", 4, client_software_name="raw", client_software_version="1")["api_keys"]}
+        {
+            key["api_key"]: (key["min_version"], key["max_version"])
+            for key in side.call("api_versions", 4, client_software_name="raw", client_software_version="1")["api_keys"]
+        }
         for side in sides
     )
     assert ours == {key: theirs.get(key) for key in ours}

@@ -1,47 +1,34 @@
 """Java programs of the tests: Apache Kafka's own jars, our small mains, and Kafka's command-line tools run in one JVM.
 
-Jars and classes live outside the tree, in `$KOPFKA_CACHE` or `~/.cache/kopfka`, in folders named by a hash of what they
-are made from. They are made under a lock and put in place by a rename: test runs started together build them once, and a
-run that is killed leaves nothing half done.
+Jars and classes are built once and live outside the tree (`support.cache`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import functools
-import hashlib
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.cache import built_once, digest, run_builder
 from support.prerequisites import need_java
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 SOURCES = Path(__file__).parents[1] / "interop" / "java"
 LAUNCH_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xss512k")
 """What makes a JVM start fast and stay small; its steady speed is no matter for these tests."""
 
-_MAVEN_SECONDS = 600
 _CALL_SECONDS = 60.0
 
 
 class ToolError(AssertionError):
     """A tool of Apache Kafka ended in another way than the test expects."""
-
-
-def cache_folder() -> Path:
-    """Return the folder of what tests build once and keep."""
-    folder = Path(os.environ.get("KOPFKA_CACHE") or Path.home() / ".cache" / "kopfka")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @functools.cache
@@ -57,12 +44,23 @@ def kafka_classpath() -> str:
 def build_classpath() -> str:
     """As `kafka_classpath`, for callers outside pytest: a JDK and Maven must be there."""
     pom = SOURCES / "pom.xml"
-    libraries = _built_once(f"java-{_digest(pom)}", lambda folder: _resolve(pom, folder))
+    libraries = built_once(f"java-{digest(pom)}", lambda folder: _resolve(pom, folder))
     files = sorted(SOURCES.rglob("*.java"))
-    classes = _built_once(
-        f"classes-{_digest(pom, *files)}",
-        lambda folder: _run(
-            ["javac", "-nowarn", "-proc:none", "--release", "17", "-cp", f"{libraries}/*", "-d", str(folder), *map(str, files)]
+    classes = built_once(
+        f"classes-{digest(pom, *files)}",
+        lambda folder: run_builder(
+            [
+                "javac",
+                "-nowarn",
+                "-proc:none",
+                "--release",
+                "17",
+                "-cp",
+                f"{libraries}/*",
+                "-d",
+                str(folder),
+                *map(str, files),
+            ]
         ),
     )
     return os.pathsep.join((str(classes), f"{libraries}/*"))
@@ -206,35 +204,5 @@ class JavaTools:
         return self._process
 
 
-def _digest(*files: Path) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        total.update(file.name.encode() + b"\0" + file.read_bytes())
-    return total.hexdigest()[:16]
-
-
-def _built_once(name: str, build: Callable[[Path], None]) -> Path:
-    """Return the folder `name` of the cache, built first if it is not there."""
-    final = cache_folder() / name
-    if final.is_dir():
-        return final
-    with (cache_folder() / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not final.is_dir():
-            scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache_folder()))
-            try:
-                build(scratch)
-                scratch.rename(final)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-    return final
-
-
 def _resolve(pom: Path, folder: Path) -> None:
-    _run(["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"])
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_MAVEN_SECONDS, check=False)
-    if done.returncode:
-        raise RuntimeError(f"`{' '.join(command[:6])} …` ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    run_builder(["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"])

@@ -46,7 +46,13 @@ class ApacheKafka:
     """One combined broker and controller; kill it, start it again over the same data."""
 
     def __init__(
-        self, data: Path, config: str = "", port: int | None = None, *, heap: str = "512m", flags: Sequence[str] = LAUNCH_FLAGS
+        self,
+        data: Path,
+        config: str = "",
+        port: int | None = None,
+        *,
+        heap: str = "512m",
+        flags: Sequence[str] = LAUNCH_FLAGS,
     ) -> None:
         self.data = data
         self._heap = heap
