@@ -49,14 +49,12 @@ class FlushJob:
     rewrite: bool
 
     def run(self) -> str | None:
-        """Do it, on any thread; None, or what went wrong."""
+        """Put the files on disk, on any thread; None, or what went wrong."""
         try:
             for part in self.parts:
                 if self.rewrite:
                     _write_again(part)
                 sync_data(part.descriptor)
-            for directory in self.directories:
-                sync_directory(directory)
         except (OSError, CorruptBatchError) as error:
             return str(error)
         return None
@@ -109,7 +107,7 @@ class Flusher:
             return str(error)
         if job is None:
             return None
-        wrong = job.run()
+        [wrong] = _run_all([job])
         target.end_flush(job, wrong)
         return wrong
 
@@ -157,7 +155,18 @@ class Flusher:
 
 
 def _run_all(jobs: list[FlushJob]) -> list[str | None]:
-    return [job.run() for job in jobs]
+    """Do the jobs of one round: the files of each, then each folder once. Returns what went wrong, by job."""
+    results = [job.run() for job in jobs]
+    failed: dict[Path, str] = {}
+    for directory in dict.fromkeys(directory for job in jobs for directory in job.directories):
+        try:
+            sync_directory(directory)
+        except OSError as error:
+            failed[directory] = str(error)
+    for at, job in enumerate(jobs):
+        for directory in job.directories:
+            results[at] = results[at] or failed.get(directory)
+    return results
 
 
 def _answer(waiters: list[asyncio.Future[None]], wrong: str | None) -> None:

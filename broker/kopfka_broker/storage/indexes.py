@@ -31,12 +31,13 @@ _TIME = struct.Struct(">qi")
 class OffsetIndex:
     """Last offset of a batch, and the position of that batch in the log file; each entry is 8 bytes."""
 
-    __slots__ = ("_entries", "_stored", "base_offset", "path")
+    __slots__ = ("_entries", "_replaced", "_stored", "base_offset", "path")
 
     def __init__(self, path: Path, base_offset: int) -> None:
         self.path = path
         self.base_offset = base_offset
         self._entries: array[int] | None = array("Q")
+        self._replaced: array[int] | None = None
         self._stored = _NO_FILE
 
     @property
@@ -70,25 +71,28 @@ class OffsetIndex:
         """Drop the entries of batches that begin at `position` or above."""
         entries = self.entries
         keep = bisect_left(entries, position, key=lambda entry: entry & _LOW)
-        del entries[keep:]
         if self._stored > keep:
-            self._stored = keep
-            _cut(self.path, keep * OFFSET_ENTRY)
+            self._replaced, self._stored = entries[: self._stored], keep
+        del entries[keep:]
 
-    def store(self) -> None:
-        """Write the entries that the file does not have yet; may raise OSError."""
-        if self._entries is None or self._stored == len(self._entries):
+    def store(self, *, create: bool) -> None:
+        """Write what the file does not have yet, an empty file only where `create`; may raise OSError."""
+        self._settle()
+        if self._entries is None or (self._stored == len(self._entries) and self._replaced is None):
+            return
+        if not self._entries and self._stored == _NO_FILE and not create:
             return
         stored = max(self._stored, 0)
         fresh = self._entries[stored:]
         if sys.byteorder == "little":
             fresh.byteswap()
         _write_at(self.path, stored * OFFSET_ENTRY, fresh.tobytes())
-        self._stored = len(self._entries)
+        self._stored, self._replaced = len(self._entries), None
 
     def release(self) -> None:
         """Drop the array where the file has it all; it is read again at the next look-up."""
-        if self._entries is not None and self._stored == len(self._entries):
+        self._settle()
+        if self._entries is not None and self._stored == len(self._entries) and self._replaced is None:
             self._entries = None
 
     def open(self, log_size: int, *, thorough: bool = False) -> bool:
@@ -96,13 +100,9 @@ class OffsetIndex:
 
         `thorough` looks at every entry, otherwise the last one speaks for all.
         """
-        self._entries, self._stored = array("Q"), _NO_FILE
-        try:
-            found = self.path.stat().st_size
-            tail = _read_tail(self.path, found, OFFSET_ENTRY)
-        except FileNotFoundError:
-            return False
-        if found % OFFSET_ENTRY:
+        self._entries, self._stored, self._replaced = array("Q"), _NO_FILE, None
+        found, tail = _read_tail(self.path, OFFSET_ENTRY)
+        if found < 0 or found % OFFSET_ENTRY:
             return False
         last = int.from_bytes(tail)
         if found and (not last or last & _LOW >= log_size):
@@ -118,6 +118,11 @@ class OffsetIndex:
         self._stored = found // OFFSET_ENTRY
         return True
 
+    def _settle(self) -> None:
+        """Take note of it where recovery has found the same entries again that the file has."""
+        if self._replaced is not None and self.entries[: len(self._replaced)] == self._replaced:
+            self._stored, self._replaced = len(self._replaced), None
+
     def _load(self) -> array[int]:
         entries = array("Q")
         data = self.path.read_bytes()
@@ -130,13 +135,14 @@ class OffsetIndex:
 class TimeIndex:
     """Largest timestamp so far, and the last offset of the batch that has it; each entry is 12 bytes."""
 
-    __slots__ = ("_last", "_stored", "_times", "base_offset", "path")
+    __slots__ = ("_last", "_replaced", "_stored", "_times", "base_offset", "path")
 
     def __init__(self, path: Path, base_offset: int) -> None:
         self.path = path
         self.base_offset = base_offset
         self._times: tuple[array[int], array[int]] | None = (array("q"), array("i"))
         self._last = (-1, base_offset)
+        self._replaced: tuple[array[int], array[int]] | None = None
         self._stored = _NO_FILE
 
     @property
@@ -173,24 +179,27 @@ class TimeIndex:
         """Drop the entries of batches that end at `offset` or above."""
         timestamps, offsets = self.times
         keep = bisect_left(offsets, offset - self.base_offset)
-        del timestamps[keep:], offsets[keep:]
         if self._stored > keep:
-            self._stored = keep
-            _cut(self.path, keep * TIME_ENTRY)
+            self._replaced, self._stored = (timestamps[: self._stored], offsets[: self._stored]), keep
+        del timestamps[keep:], offsets[keep:]
 
-    def store(self) -> None:
-        """Write the entries that the file does not have yet; may raise OSError."""
-        if self._times is None or self._stored == len(self):
+    def store(self, *, create: bool) -> None:
+        """Write what the file does not have yet, an empty file only where `create`; may raise OSError."""
+        self._settle()
+        if self._times is None or (self._stored == len(self) and self._replaced is None):
             return
         timestamps, offsets = self.times
+        if not timestamps and self._stored == _NO_FILE and not create:
+            return
         stored = max(self._stored, 0)
         fresh = zip(timestamps[stored:], offsets[stored:], strict=True)
         _write_at(self.path, stored * TIME_ENTRY, b"".join(_TIME.pack(*entry) for entry in fresh))
-        self._stored = len(timestamps)
+        self._stored, self._replaced = len(timestamps), None
 
     def release(self) -> None:
         """Drop the arrays where the file has it all; it is read again at the next look-up."""
-        if self._times is not None and self._stored == len(self._times[0]):
+        self._settle()
+        if self._times is not None and self._stored == len(self._times[0]) and self._replaced is None:
             self._last = self.last()
             self._times = None
 
@@ -199,13 +208,9 @@ class TimeIndex:
 
         `thorough` looks at every entry, otherwise the last one speaks for all.
         """
-        self._times, self._stored = (array("q"), array("i")), _NO_FILE
-        try:
-            found = self.path.stat().st_size
-            tail = _read_tail(self.path, found, TIME_ENTRY)
-        except FileNotFoundError:
-            return False
-        if found % TIME_ENTRY:
+        self._times, self._stored, self._replaced = (array("q"), array("i")), _NO_FILE, None
+        found, tail = _read_tail(self.path, TIME_ENTRY)
+        if found < 0 or found % TIME_ENTRY:
             return False
         if found:
             timestamp, offset = _TIME.unpack(tail)
@@ -219,17 +224,30 @@ class TimeIndex:
         self._stored = found // TIME_ENTRY
         return True
 
+    def _settle(self) -> None:
+        """Take note of it where recovery has found the same entries again that the file has."""
+        if self._replaced is not None:
+            timestamps, offsets = self.times
+            before = len(self._replaced[0])
+            if (timestamps[:before], offsets[:before]) == self._replaced:
+                self._stored, self._replaced = before, None
+
     def _load(self) -> tuple[array[int], array[int]]:
         pairs = list(_TIME.iter_unpack(self.path.read_bytes()))
         return array("q", (pair[0] for pair in pairs)), array("i", (pair[1] for pair in pairs))
 
 
-def _read_tail(path: Path, size: int, entry: int) -> bytes:
-    if size < entry:
-        return b""
-    with path.open("rb") as file:
-        file.seek(size - entry)
-        return file.read(entry)
+def _read_tail(path: Path, entry: int) -> tuple[int, bytes]:
+    """Return the size of a file and its last `entry` bytes; -1 and nothing where there is no file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1, b""
+    try:
+        size = os.fstat(descriptor).st_size
+        return size, os.pread(descriptor, entry, size - entry) if size >= entry else b""
+    finally:
+        os.close(descriptor)
 
 
 def _write_at(path: Path, position: int, data: bytes) -> None:
@@ -241,8 +259,3 @@ def _write_at(path: Path, position: int, data: bytes) -> None:
             data, position = data[written:], position + written
     finally:
         os.close(descriptor)
-
-
-def _cut(path: Path, size: int) -> None:
-    if path.exists():
-        os.truncate(path, size)

@@ -8,6 +8,7 @@ crash in the middle of a deletion leaves, or something put there by hand.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import uuid
@@ -83,7 +84,8 @@ def topic_id_of(partition: Path) -> UUID | None:
 
 
 def _partition_folders(directory: Path) -> Iterator[tuple[Path, str, int]]:
-    for path in directory.iterdir():
-        match = _FOLDER.fullmatch(path.name)
-        if match and match["topic"] != _METADATA_TOPIC and path.is_dir():
-            yield path, match["topic"], int(match["partition"])
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            match = _FOLDER.fullmatch(entry.name)
+            if match and match["topic"] != _METADATA_TOPIC and entry.is_dir():
+                yield directory / entry.name, match["topic"], int(match["partition"])

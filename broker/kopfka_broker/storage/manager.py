@@ -173,6 +173,8 @@ class LogManager:
             return False
         wrong = self._disk.flusher.flush_now(partition.durability)
         try:
+            if partition.epochs.latest >= 0:
+                partition.epochs.assign(partition.leader_epoch, partition.log_end_offset)
             if partition.log_end_offset > partition.segments[0].base_offset:
                 partition.active.store_indexes(closing=True)
                 save_snapshot(partition.directory, partition.producers, partition.log_end_offset)

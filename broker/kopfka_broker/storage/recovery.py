@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from kopfka_broker.storage.epochs import MAX_EPOCH
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.indexes import MAX_RELATIVE_OFFSET
-from kopfka_broker.storage.segment import DELETED_SUFFIX, LOG_SUFFIX
-from kopfka_broker.storage.snapshots import keep_snapshots, load_snapshot, remove_snapshots
+from kopfka_broker.storage.segment import DELETED_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, offset_name
+from kopfka_broker.storage.snapshots import load_snapshot, remove_useless_snapshots
 from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
     """
     try:
         partition.epochs.load()
-        _load_segments(partition, log_start, now_ms)
+        snapshots = _load_segments(partition, log_start, now_ms)
         _open_indexes(partition, len(partition.segments) - 1 if clean else partition.segment_at(recovery_point))
         if clean:
             clean = _load_end(partition)
@@ -55,7 +55,7 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
         end = partition.log_end_offset
         partition.log_start_offset = min(partition.log_start_offset, end)
         partition.durability.recovery_point = end if clean else min(recovery_point, end)
-        _load_producers(partition)
+        _load_producers(partition, snapshots)
         _load_epochs(partition, clean=clean)
         for segment in partition.segments:
             segment.release()
@@ -63,22 +63,26 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
         raise KafkaStorageError(f"cannot load {partition.directory}: {error}") from error
 
 
-def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> None:
-    bases = []
-    for entry in list(os.scandir(partition.directory)):
-        if entry.name.endswith(_LEFTOVERS):
+def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> list[int]:
+    """Take the segments in the folder, removing what a crash left; returns the offsets of the snapshots."""
+    bases, snapshots = [], []
+    for name in os.listdir(partition.directory):  # noqa: PTH208 - names are all that is needed
+        stem, dot, suffix = name.partition(".")
+        if name.endswith(_LEFTOVERS):
             with contextlib.suppress(OSError):
-                (partition.directory / entry.name).unlink()
-        elif entry.name.endswith(LOG_SUFFIX) and entry.name.removesuffix(LOG_SUFFIX).isdigit():
-            bases.append(int(entry.name.removesuffix(LOG_SUFFIX)))
+                (partition.directory / name).unlink()
+        elif stem.isdigit() and dot + suffix == LOG_SUFFIX:
+            bases.append(int(stem))
+        elif stem.isdigit() and dot + suffix == SNAPSHOT_SUFFIX:
+            snapshots.append(int(stem))
     bases.sort()
     for base in bases:
-        found = (partition.directory / f"{base:020d}{LOG_SUFFIX}").stat()
+        found = (partition.directory / offset_name(base, LOG_SUFFIX)).stat()
         partition.add_segment(base, found.st_mtime_ns // 1_000_000).size = found.st_size
     if not bases:
         partition.add_segment(log_start, now_ms)
     partition.log_start_offset = max(log_start, partition.segments[0].base_offset)
-    keep_snapshots(partition.directory, bases)
+    return sorted(snapshots)
 
 
 def _open_indexes(partition: PartitionLog, trusted: int) -> None:
@@ -220,11 +224,12 @@ def _batches(segment: Segment, position: int, end: int, *, check: bool) -> Itera
         position += header.size
 
 
-def _load_producers(partition: PartitionLog) -> None:
+def _load_producers(partition: PartitionLog, snapshots: list[int]) -> None:
     """Load the newest snapshot, and add what was written after it."""
     end = partition.log_end_offset
-    remove_snapshots(partition.directory, above=end)
-    offset = load_snapshot(partition.directory, partition.producers, at_most=end)
+    bases = [segment.base_offset for segment in partition.segments]
+    snapshots = remove_useless_snapshots(partition.directory, snapshots, bases, end)
+    offset = load_snapshot(partition.directory, partition.producers, snapshots)
     offset = partition.log_start_offset if offset is None else offset
     if offset >= end:
         return
@@ -234,7 +239,10 @@ def _load_producers(partition: PartitionLog) -> None:
 
 
 def _load_epochs(partition: PartitionLog, *, clean: bool) -> None:
-    """Bring the epochs in line with the log; after an unclean end a new one begins, so that readers notice a cut."""
+    """Bring the epochs in line with the log; after an unclean end a new one begins, so that readers notice a cut.
+
+    It is written with its first append, or at a clean shutdown: a start writes nothing to logs that no one uses.
+    """
     epochs, end = partition.epochs, partition.log_end_offset
     seen = epochs.latest
     epochs.truncate_end(end + 1)
@@ -243,8 +251,4 @@ def _load_epochs(partition: PartitionLog, *, clean: bool) -> None:
         first = next(segment for segment in partition.segments if segment.size)
         epochs.found(first.header_at(0).partition_leader_epoch, partition.log_start_offset)
         seen = max(seen, epochs.latest)
-    partition.leader_epoch = max(seen, 0)
-    if not clean and seen >= 0:
-        partition.leader_epoch = min(seen + 1, MAX_EPOCH)
-        with contextlib.suppress(KafkaStorageError):  # on a full disk the first append that works writes it
-            epochs.assign(partition.leader_epoch, end)
+    partition.leader_epoch = max(seen, 0) if clean or seen < 0 else min(seen + 1, MAX_EPOCH)

@@ -182,8 +182,8 @@ class Segment:
         try:
             if closing and self.size:
                 self.times.maybe_append(self.max_timestamp, self.max_timestamp_offset)
-            self.index.store()
-            self.times.store()
+            self.index.store(create=closing)
+            self.times.store(create=closing)
         except OSError as error:
             raise KafkaStorageError(f"cannot write the indexes of {self.file.path}: {error.strerror}") from error
 

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def snapshot_offsets(directory: Path) -> list[int]:
-    """Return the offsets of the snapshots that are there, in their order."""
-    return sorted(int(path.stem) for path in directory.glob(f"*{SNAPSHOT_SUFFIX}") if path.stem.isdigit())
-
-
 def save_snapshot(directory: Path, producers: ProducerStates, offset: int) -> None:
     """Write the state as of `offset`. A disk that takes no snapshot is no reason to stop: recovery then reads more."""
     path = directory / offset_name(offset, SNAPSHOT_SUFFIX)
@@ -33,14 +28,12 @@ def save_snapshot(directory: Path, producers: ProducerStates, offset: int) -> No
         log.warning("%s; the next recovery reads more of the log instead", error)
 
 
-def load_snapshot(directory: Path, producers: ProducerStates, *, at_most: int) -> int | None:
-    """Load the newest whole snapshot at or below `at_most` and return its offset; None where there is none.
+def load_snapshot(directory: Path, producers: ProducerStates, offsets: list[int]) -> int | None:
+    """Load the newest whole one of the snapshots at `offsets` and return its offset; None where there is none.
 
     Damaged ones are removed.
     """
-    for offset in reversed(snapshot_offsets(directory)):
-        if offset > at_most:
-            continue
+    for offset in reversed(offsets):
         path = directory / offset_name(offset, SNAPSHOT_SUFFIX)
         if producers.decode(path.read_bytes()):
             return offset
@@ -49,19 +42,27 @@ def load_snapshot(directory: Path, producers: ProducerStates, *, at_most: int) -
     return None
 
 
-def remove_snapshots(directory: Path, *, below: int = 0, above: int | None = None) -> None:
-    """Remove snapshots of offsets below `below`, and above `above`."""
-    for offset in snapshot_offsets(directory):
-        if offset < below or (above is not None and offset > above):
-            with contextlib.suppress(OSError):
-                (directory / offset_name(offset, SNAPSHOT_SUFFIX)).unlink()
+def remove_snapshots_below(directory: Path, offset: int) -> None:
+    """Remove the snapshots of segments that are deleted."""
+    for path in directory.glob(f"*{SNAPSHOT_SUFFIX}"):
+        if path.stem.isdigit() and int(path.stem) < offset:
+            _remove(path)
 
 
-def keep_snapshots(directory: Path, base_offsets: Iterable[int]) -> None:
-    """Remove snapshots that are neither the newest nor of a segment's first offset."""
-    offsets = snapshot_offsets(directory)
-    wanted = set(base_offsets) | set(offsets[-1:])
+def remove_useless_snapshots(directory: Path, offsets: list[int], bases: Iterable[int], end: int) -> list[int]:
+    """Remove snapshots above the log end offset, and those that are neither the newest nor at a segment's beginning.
+
+    Returns:
+        The offsets of those that are left.
+    """
+    usable = [offset for offset in offsets if offset <= end]
+    kept = set(usable[-1:]) | set(bases)
     for offset in offsets:
-        if offset not in wanted:
-            with contextlib.suppress(OSError):
-                (directory / offset_name(offset, SNAPSHOT_SUFFIX)).unlink()
+        if offset > end or offset not in kept:
+            _remove(directory / offset_name(offset, SNAPSHOT_SUFFIX))
+    return [offset for offset in usable if offset in kept]
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

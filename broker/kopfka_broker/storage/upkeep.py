@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kopfka_broker.storage.checkpoints import HIGH_WATERMARKS, LOG_START_OFFSETS, RECOVERY_POINTS, write_offsets
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.retention import expired_segments
-from kopfka_broker.storage.snapshots import remove_snapshots
+from kopfka_broker.storage.snapshots import remove_snapshots_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -117,5 +117,5 @@ class Upkeep:
         for segment in dropped:
             for path in segment.mark_deleted():
                 self.remove_later(path, partition.config.file_delete_delay_ms)
-        remove_snapshots(partition.directory, below=partition.segments[0].base_offset)
+        remove_snapshots_below(partition.directory, partition.segments[0].base_offset)
         partition.epochs.truncate_start(partition.log_start_offset)
