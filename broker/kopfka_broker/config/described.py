@@ -1,0 +1,61 @@
+"""Configs as DescribeConfigs shows them: value in force, source, synonyms, as Kafka's ConfigHelper puts them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import dropwhile
+from typing import TYPE_CHECKING
+
+from kopfka_broker.config.definitions import Definition, definitions
+from kopfka_broker.config.values import BrokerConfig, Source, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One config of one resource."""
+
+    definition: Definition
+    text: str | None
+    synonyms: tuple[Value, ...]
+    read_only: bool
+
+    @property
+    def source(self) -> Source:
+        """Where the value comes from; Kafka says default where nobody set it under its very name."""
+        return self.synonyms[0].source if self.synonyms else Source.DEFAULT
+
+
+def describe_topic(config: BrokerConfig, overrides: Mapping[str, str]) -> Iterator[Described]:
+    """Give every config of a topic with these settings of its own."""
+    for name, definition in definitions().topic.items():
+        if definition.internal and name not in overrides:
+            continue
+        synonyms = _synonyms(config, definition.synonyms[0].name) if definition.synonyms else []
+        if name in overrides:
+            synonyms.insert(0, Value(name, overrides[name], Source.DYNAMIC_TOPIC))
+        yield Described(definition, config.topic_values(name, overrides)[0].text, tuple(synonyms), read_only=False)
+
+
+def describe_broker(config: BrokerConfig) -> Iterator[Described]:
+    """Give every config of this broker."""
+    for name, definition in definitions().broker.items():
+        if definition.internal and name not in config.file_settings:
+            continue
+        synonyms = tuple(_synonyms(config, name))
+        text = synonyms[0].text if synonyms else None
+        yield Described(definition, text, synonyms, read_only=definition.update == "read-only")
+
+
+def describe_all_brokers(config: BrokerConfig) -> Iterator[Described]:
+    """Give what was altered for all brokers of the cluster."""
+    for name, text in sorted(config.altered[""].items()):
+        value = Value(name, text, Source.DYNAMIC_DEFAULT_BROKER)
+        yield Described(definitions().broker[name], text, (value,), read_only=False)
+
+
+def _synonyms(config: BrokerConfig, name: str) -> list[Value]:
+    """Return the values of a broker config and its synonyms, from the first that stands under the name itself."""
+    return list(dropwhile(lambda value: value.name != name, config.values(name)))
