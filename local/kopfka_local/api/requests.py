@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from kopfka_local.api import protobuf
 from kopfka_local.api.errors import ApiError, bad_request, no_such_resource
 from kopfka_local.api.resources import Gvr
 
@@ -115,6 +116,8 @@ def decode(body: bytes, media: str) -> Any:
             return _plain(yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
         except (yaml.YAMLError, ValueError) as error:
             raise bad_request("error decoding the body as YAML: " + " ".join(str(error).split())) from None
+    if media == protobuf.MEDIA_TYPE:
+        return protobuf.decode(body)
     raise ApiError(
         415,
         "UnsupportedMediaType",
