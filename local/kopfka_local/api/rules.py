@@ -175,7 +175,9 @@ def _claim(obj: Object, live: Object | None) -> list[Cause]:
     before = ((old.get("resources") or {}).get("requests") or {}).get("storage")
     if before is not None and quantity.parse(str(size)) < quantity.parse(str(before)):
         causes.append(forbidden_field("spec.resources.requests.storage", "field can not be less than previous value"))
-    may = ("resources", "volumeAttributesClassName", "volumeName")
+    may = ["resources", "volumeAttributesClassName", "volumeName"]
+    if old.get("storageClassName") is None:
+        may.append("storageClassName")  # a controller gives it the default class afterwards
     if {k: v for k, v in spec.items() if k not in may} != {k: v for k, v in old.items() if k not in may}:
         why = (
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
