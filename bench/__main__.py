@@ -1,6 +1,6 @@
 """`make bench`, `python -m bench`: starts, memory, throughput and round trips on this machine, as a table and as JSON.
 
-It measures and judges nothing: no figure makes it fail, only a broker that loses what it acknowledged or does not start.
+It does not judge: no figure makes it fail, only a broker that does not start or loses what it acknowledged.
 Everything runs on loopback, in a temporary folder of the current disk, with one process of load beside the broker.
 """
 

@@ -40,7 +40,7 @@ def start_to_ack(target: Target, data: str) -> float:
 
 
 def restart_to_ack(target: Target, data: str, topic: str) -> float:
-    """Return the seconds from the start of a broker over data that a SIGKILL left behind to its first acknowledged record."""
+    """Return the seconds from a broker's start over what a SIGKILL left behind to its first acknowledged record."""
     process = target.process(data)
     process.start()
     process.kill()
@@ -54,7 +54,7 @@ def restart_to_ack(target: Target, data: str, topic: str) -> float:
 
 
 def idle_memory(target: Target, data: str) -> dict[str, float]:
-    """Return the memory of a broker that was started over an empty folder, took one record, and had nothing to do since."""
+    """Return the memory of a broker that started over an empty folder, took one record, and then had nothing to do."""
     process = target.process(data)
     process.start()
     try:

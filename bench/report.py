@@ -8,10 +8,9 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.targets import APACHE_KAFKA, KOPFKA
 from rich.console import Console
 from rich.table import Table
-
-from bench.targets import APACHE_KAFKA, KOPFKA
 
 if TYPE_CHECKING:
     from pathlib import Path

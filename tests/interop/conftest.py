@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from support.differential import BASE_TIME, RECORDS, TOPIC, Side
 from support.java import JavaTools, kafka_classpath
 from support.kafka import running_kafka
 from support.prerequisites import need_java
 from support.processes import running_broker
+from support.raw_protocol import record_batch
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +64,25 @@ def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
 @pytest.fixture(scope="session", params=KINDS)
 def broker(request: pytest.FixtureRequest) -> Peer:
     return request.getfixturevalue(request.param.replace("-", "_"))
+
+
+@pytest.fixture(scope="session")
+def sides(kopfka: Peer, apache_kafka: Peer) -> Iterator[list[Side]]:
+    """Make both ready for scenarios, ours first: the same topic with the same records, each in a batch of its own."""
+    made = []
+    for peer in (kopfka, apache_kafka):
+        new = NewTopic(TOPIC, 2, 1, config={"retention.ms": "-1"})
+        peer.admin.create_topics([new])[TOPIC].result(timeout=30)
+        side = Side(peer.bootstrap, TOPIC, "", own="", version=12)
+        side.topic_id = side.call("metadata", topics=[{"name": TOPIC}])["topics"][0]["topic_id"]
+        for number in range(RECORDS):
+            answer = side.produce(record_batch([b"value %d" % number], timestamp=BASE_TIME + number * 1000))
+            assert answer["responses"][0]["partition_responses"][0]["base_offset"] == number
+        eventually(side.coordinates, what=f"{peer.kind} to coordinate groups")
+        made.append(side)
+    yield made
+    for side in made:
+        side.close()
 
 
 @pytest.fixture(scope="session")

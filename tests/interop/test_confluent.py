@@ -135,9 +135,14 @@ def test_reading_beyond_the_end_resets(broker, topic):
 
 
 def test_an_unknown_topic_is_refused(broker, name):
-    consumer = Consumer({
-        "bootstrap.servers": broker.bootstrap, "group.id": name, "allow.auto.create.topics": False, "auto.offset.reset": "earliest",
-    })  # fmt: skip
+    consumer = Consumer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "group.id": name,
+            "allow.auto.create.topics": False,
+            "auto.offset.reset": "earliest",
+        }
+    )
     consumer.subscribe([f"{name}-missing"])
     message = eventually(lambda: consumer.poll(0.5))
     assert message.error().code() == KafkaError.UNKNOWN_TOPIC_OR_PART
@@ -154,9 +159,13 @@ def test_a_topic_is_created_by_producing_to_it(broker, name):
 def test_a_group_shares_partitions_and_takes_over(broker, create_topic, strategy):
     topic = create_topic(4)
     config = {
-        "bootstrap.servers": broker.bootstrap, "group.id": topic, "auto.offset.reset": "earliest",
-        "partition.assignment.strategy": strategy, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-    }  # fmt: skip
+        "bootstrap.servers": broker.bootstrap,
+        "group.id": topic,
+        "auto.offset.reset": "earliest",
+        "partition.assignment.strategy": strategy,
+        "session.timeout.ms": 6000,
+        "heartbeat.interval.ms": 500,
+    }
     produce(broker, topic, ((None, b"%d" % number, number % 4, 0) for number in range(400)))
     first, second = Consumer(config | {"client.id": "first"}), Consumer(config | {"client.id": "second"})
     got = []
@@ -197,9 +206,12 @@ def test_a_group_shares_partitions_and_takes_over(broker, create_topic, strategy
 def test_static_membership_keeps_partitions_over_a_restart(broker, create_topic):
     topic = create_topic(2)
     config = {
-        "bootstrap.servers": broker.bootstrap, "group.id": topic, "group.instance.id": "one", "session.timeout.ms": 30000,
+        "bootstrap.servers": broker.bootstrap,
+        "group.id": topic,
+        "group.instance.id": "one",
+        "session.timeout.ms": 30000,
         "auto.offset.reset": "earliest",
-    }  # fmt: skip
+    }
 
     def generation():
         consumer = Consumer(config)
@@ -230,11 +242,15 @@ def test_admin_topics(broker, name):
     resource = ConfigResource(ResourceType.TOPIC, name)
     config = admin.describe_configs([resource])[resource].result(timeout=10)
     assert (config["retention.ms"].value, config["retention.ms"].is_default) == ("1000", False)
-    change = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[
-        ConfigEntry("retention.ms", None, incremental_operation=AlterConfigOpType.DELETE),
-        ConfigEntry("segment.ms", "7200000", incremental_operation=AlterConfigOpType.SET),
-        ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.APPEND),
-    ])  # fmt: skip
+    change = ConfigResource(
+        ResourceType.TOPIC,
+        name,
+        incremental_configs=[
+            ConfigEntry("retention.ms", None, incremental_operation=AlterConfigOpType.DELETE),
+            ConfigEntry("segment.ms", "7200000", incremental_operation=AlterConfigOpType.SET),
+            ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.APPEND),
+        ],
+    )
     admin.incremental_alter_configs([change])[change].result(timeout=10)
     config = admin.describe_configs([resource])[resource].result(timeout=10)
     assert (config["retention.ms"].value, config["retention.ms"].is_default) == ("604800000", True)

@@ -24,7 +24,8 @@ KINDS = ("kopfka", "apache-kafka")
 SETTINGS = {"segment.bytes": "1048576", "index.interval.bytes": "1024", "retention.ms": "-1"}
 RECORDS = 6000
 COMPLAINTS = re.compile(
-    r"found.*(?:corrupt|mismatch|out of order|non[- ]?consecutive)|Index file .*(?:mismatch|corrupt)|Exception|Mismatches in|"
+    r"found.*(?:corrupt|mismatch|out of order|non[- ]?consecutive)|"
+    r"Index file .*(?:mismatch|corrupt)|Exception|Mismatches in|"
     r"  \d+ is followed by|do not correspond|isvalid: false|not found in the log|Corrupt",
     re.IGNORECASE,
 )
@@ -81,8 +82,8 @@ def read_in_group(bootstrap):
 def dump(tools, paths, *arguments):
     """Return the lines the tool prints of these files; it must not complain.
 
-    At every segment but the first it says that offset -1 is followed by the segment's first: its own slip, told of Apache
-    Kafka's files too, and not taken for a complaint.
+    At every segment but the first it says that offset -1 is followed by the segment's first: its own slip, told of
+    Apache Kafka's files too, and not taken for a complaint.
     """
     out = tools.run(DUMP, "--files", ",".join(map(str, paths)), *arguments)
     text = out.out + out.err

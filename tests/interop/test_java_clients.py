@@ -28,11 +28,29 @@ def test_every_codec_is_read_back_by_a_group_of_two(tools, broker, create_topic,
     pairs = [(b"key-%d" % (number % 50), b"value %d " % number * 20) for number in range(1000)]
     pairs += [(None, b"no key"), (b"no value", None), (b"", b"")]
     produced = tools.run(
-        PRODUCER, "--bootstrap", broker.bootstrap, "--topic", topic, "--file", str(write_pairs(tmp_path / "in", pairs)),
-        "--set", f"compression.type={codec}",
-    )  # fmt: skip
-    tools.run(READER, "--bootstrap", broker.bootstrap, "--topic", topic, "--group", topic, "--out", str(tmp_path / "out"),
-              "--count", str(len(pairs)))  # fmt: skip
+        PRODUCER,
+        "--bootstrap",
+        broker.bootstrap,
+        "--topic",
+        topic,
+        "--file",
+        str(write_pairs(tmp_path / "in", pairs)),
+        "--set",
+        f"compression.type={codec}",
+    )
+    tools.run(
+        READER,
+        "--bootstrap",
+        broker.bootstrap,
+        "--topic",
+        topic,
+        "--group",
+        topic,
+        "--out",
+        str(tmp_path / "out"),
+        "--count",
+        str(len(pairs)),
+    )
     check_read(pairs, acknowledged(produced.lines), tmp_path / "out")
 
 
@@ -47,7 +65,7 @@ def acknowledged(lines):
 
 
 def check_read(pairs, places, folder):
-    """Every acknowledged record was read back byte for byte where it was acknowledged, exactly once, and none besides."""
+    """Every acknowledged record was read back, byte for byte, where it was acknowledged, once, and none besides."""
     members = [read_records(path) for path in sorted(folder.iterdir())]
     read = [record for member in members for record in member]
     assert {(record.partition, record.offset): (record.key, record.value) for record in read} == {

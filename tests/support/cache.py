@@ -1,7 +1,7 @@
 """What tests build once and keep outside the tree: in `$KOPFKA_CACHE`, or `~/.cache/kopfka`.
 
-Each thing has a folder named by a hash of what it is made from. It is made under a lock and put in place by a rename: test
-runs started together build it once, and a run that is killed leaves nothing half done.
+Each thing has a folder named by a hash of what it is made from. It is made under a lock and put in place by a rename:
+test runs started together build it once, and a run that is killed leaves nothing half done.
 """
 
 from __future__ import annotations

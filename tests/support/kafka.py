@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from kopfka_runtime.settings import format_properties, parse_properties
 
+from kopfka_runtime.settings import format_properties, parse_properties
 from support.java import LAUNCH_FLAGS, java_command
 from support.processes import free_port
 from support.waiting import eventually

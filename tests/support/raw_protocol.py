@@ -1,7 +1,7 @@
 """Kafka requests of any version by hand, over a plain socket, and their answers as plain data: to compare two brokers.
 
-A request is named by its API and given as nested dicts and lists of the fields of `kio`'s schemas; fields its version does
-not have are left out, fields that are not given are neutral. So one case can be sent in every version.
+A request is named by its API and given as nested dicts and lists of the fields of `kio`'s schemas; fields its version
+does not have are left out, fields that are not given are neutral. So one case can be sent in every version.
 """
 
 from __future__ import annotations
@@ -52,9 +52,8 @@ class RawConnection:
         response = kio.index.load_entity_schema(api, version, EntityType.response)
         body = io.BytesIO()
         header = schema.__header_schema__
-        _writer(header)(body, build(header, {
-            "request_api_key": schema.__api_key__, "request_api_version": version, "correlation_id": self._correlation, "client_id": "raw",
-        }))  # fmt: skip
+        head = {"request_api_key": schema.__api_key__, "request_api_version": version, "client_id": "raw"}
+        _writer(header)(body, build(header, head | {"correlation_id": self._correlation}))
         _writer(schema)(body, build(schema, fields))
         answer = self.exchange(body.getvalue())
         if answer is None:
@@ -68,8 +67,8 @@ class RawConnection:
         """Send one frame and return the frame that comes back, None where the connection is closed instead."""
         try:
             self._socket.sendall(struct.pack(">i", len(request)) + request)
-            size = self._read(4)
-            return None if size is None else self._read(struct.unpack(">i", size)[0])
+            size = self.read(4)
+            return None if size is None else self.read(struct.unpack(">i", size)[0])
         except ConnectionError:
             return None
 
@@ -77,7 +76,8 @@ class RawConnection:
         """Send bytes as they are."""
         self._socket.sendall(data)
 
-    def _read(self, size: int) -> bytes | None:
+    def read(self, size: int) -> bytes | None:
+        """Read that many bytes; None where the connection ends before."""
         data = bytearray()
         while len(data) < size:
             part = self._socket.recv(size - len(data))
@@ -193,7 +193,7 @@ def record_batch(
     attributes: int = 0,
     magic: int = 2,
 ) -> bytes:
-    """Return an uncompressed record batch with null keys, written by hand so that no code under test has a part in it."""
+    """Return an uncompressed record batch with null keys, made by hand: no code under test has a part in it."""
     records = b""
     for number, value in enumerate(values):
         body = b"\0" + _varint(0) + _varint(number) + _varint(-1) + _varint(len(value)) + value + _varint(0)
