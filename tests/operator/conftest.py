@@ -46,6 +46,8 @@ class Api:
     kubeconfig: Path
     url: str
 
+    gvr = staticmethod(gvr)
+
     async def create(self, type_: ResourceType, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
         manifest = Ref(type_, NAMESPACE, name).manifest(metadata=metadata, spec=spec)
         return await self.cluster.create(gvr(type_), NAMESPACE, manifest)
