@@ -27,7 +27,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "local":
         yield from _local(tmp_path_factory.mktemp("home") / "state")
     else:
-        yield from _installed(KubernetesApi(_kubeconfig()))
+        yield from _installed(KubernetesApi(_kubeconfig()), *os.environ.get("KOPFKA_E2E_HELM", "").split())
 
 
 def _kubeconfig() -> Path:
@@ -65,10 +65,10 @@ def _local(state: Path) -> Iterator[KubernetesApi]:
         assert process.wait(timeout=30) == 0, log.read_text()[-4000:]
 
 
-def _installed(api: KubernetesApi) -> Iterator[KubernetesApi]:
+def _installed(api: KubernetesApi, *helm: str) -> Iterator[KubernetesApi]:
     api.helm(
         "upgrade", "--install", "kopfka", "charts/kopfka", "--namespace", OPERATOR_NAMESPACE, "--create-namespace",
-        "--set", "image.repository=kopfka,image.tag=dev", "--wait", "--timeout", "3m",
+        "--set", "image.repository=kopfka,image.tag=dev", "--wait", "--timeout", "3m", *helm,
     )  # fmt: skip
     api.run("kubectl", "create", "namespace", NAMESPACE, check=False)
     yield api
