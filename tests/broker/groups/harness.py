@@ -11,7 +11,7 @@ from kio.schema.errors import ErrorCode
 
 from kopfka_broker.context import RequestContext
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node, OffsetsRecord
-from kopfka_broker.groups.errors import GroupError
+from kopfka_runtime.errors import KopfkaError
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from kopfka_wire.codec import codec
 
@@ -222,7 +222,11 @@ class Coordination:
         assert [answer.error_code for answer in joined] == [OK] * members
         joined.sort(key=lambda answer: answer.member_id != answer.leader)
         assignment = {answer.member_id: b"part of " + answer.member_id.encode() for answer in joined}
-        syncs = [self.sync(answer, assignment if answer is joined[0] else None, group=group) for answer in joined]
+        kind = fields.get("protocol_type", "consumer")
+        syncs = [
+            self.sync(answer, assignment if answer is joined[0] else None, group=group, protocol_type=kind)
+            for answer in joined
+        ]
         assert [(await sync).assignment for sync in syncs] == list(assignment.values())
         return joined
 
@@ -296,9 +300,15 @@ def errors(answer: Any) -> list[ErrorCode]:
     return [partition.error_code for topic in answer.topics for partition in topic.partitions]
 
 
-def storage_error(code: ErrorCode = ErrorCode.kafka_storage_error) -> GroupError:
-    """Return an error as the log raises it."""
-    return GroupError(code, "the disk is gone")
+class DiskError(KopfkaError):
+    """An error as the storage raises it."""
+
+    code = ErrorCode.kafka_storage_error
+
+
+def storage_error() -> DiskError:
+    """Return what an append or a flush fails with."""
+    return DiskError("the disk is gone")
 
 
 def _timeouts(fields: dict[str, Any]) -> dict[str, Any]:

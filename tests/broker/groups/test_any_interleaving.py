@@ -231,6 +231,7 @@ class Interleaving(RuleBasedStateMachine):
         self.abandoned.clear()
         self.it = self.run(self.it.restarted())
         self.told = Told()
+        self.fetch()
 
     # ---- what may never be
 
@@ -318,6 +319,7 @@ class Interleaving(RuleBasedStateMachine):
         commit = Commit(self.counter, self._begin(self.it.commit, {key: self.counter}, **fields))
         self.commits[key].append(commit)
         self._harvest()
+        self.fetch()
         return commit
 
 
