@@ -208,6 +208,8 @@ class Connection(asyncio.BufferedProtocol):
         self._slots.append(slot)
         if answer is None or isinstance(answer, list):
             slot.buffers, slot.done = answer, True
+            if answer and len(answer) > 1:
+                self._flush()  # records: the client is to be found slow before more of them are read for it
         elif isinstance(answer, Deferred):
             self._when_done(answer.answer, slot)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import pytest
@@ -73,10 +74,9 @@ def test_a_message_cut_short_is_refused(message, data):
 def test_bytes_no_one_wrote_are_read_or_refused_and_nothing_worse(which, raw):
     form = codec(*which)
     for entity in (form.request, form.response):
-        try:
-            reader(entity)(memoryview(raw), 0)
-        except MalformedMessageError as error:
-            assert entity.__name__ in str(error)
+        with contextlib.suppress(MalformedMessageError):
+            _, end = reader(entity)(memoryview(raw), 0)
+            assert end <= len(raw)
 
 
 @pytest.mark.parametrize("length", [b"\x7f\xff\xff\xff", b"\xff\xff\xff\xfe", b"\x00\x00\x01\x00"])
