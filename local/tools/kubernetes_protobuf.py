@@ -3,8 +3,8 @@
 
     python local/tools/kubernetes_protobuf.py [VERSION]
 
-kubectl sends what it makes itself (`kubectl create …`) as protobuf. The numbers are facts of Kubernetes' API types, read
-from the tags of its Go sources, which the Go module proxy serves (needs `go`). A message is a list of fields:
+kubectl sends what it makes itself (`kubectl create …`) as protobuf. The numbers are facts of Kubernetes' API types,
+read from the tags of its Go sources, which the Go module proxy serves (needs `go`). A message is a list of fields:
 [number, name, type, flags]; flags: r repeated, p pointer, o omitted when empty, i inlined into the parent.
 """
 
@@ -20,8 +20,8 @@ from pathlib import Path
 DATA = Path(__file__).parents[1] / "kopfka_local/api/data"
 VERSION = "v0.34.4"
 PACKAGES = (
-    "core", "apps", "batch", "policy", "coordination", "discovery", "events", "networking", "rbac", "storage", "scheduling",
-    "authorization", "authentication", "autoscaling",
+    "core", "apps", "batch", "policy", "coordination", "discovery", "events", "networking", "rbac", "storage",
+    "scheduling", "authorization", "authentication", "autoscaling",
 )  # fmt: skip
 SPECIAL = {
     "resource.Quantity": "quantity",
@@ -34,7 +34,10 @@ SPECIAL = {
     "meta.FieldsV1": "fields",
     "meta.Duration": "duration",
 }
-SCALARS = {"string": "string", "bool": "bool", "int32": "int", "int64": "int", "int": "int", "float64": "double", "byte": "byte"}
+SCALARS = {
+    "string": "string", "bool": "bool", "int32": "int", "int64": "int", "int": "int", "float64": "double",
+    "byte": "byte",
+}  # fmt: skip
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _ALIAS = re.compile(r"^type (\w+) ([\w.\[\]]+)$", re.MULTILINE)
 _IMPORT = re.compile(r'^\s+(?:(\w+) )?"k8s\.io/(?:api|apimachinery/pkg/apis|apimachinery/pkg)/([\w/.]+)"', re.MULTILINE)
@@ -89,7 +92,7 @@ def fields(body: str, package: str, names: dict[str, str], aliases: dict[str, st
     return found
 
 
-def resolve(type_: str, package: str, names: dict[str, str], aliases: dict[str, str]) -> str:
+def resolve(type_: str, package: str, names: dict[str, str], aliases: dict[str, str]) -> str:  # noqa: PLR0911
     """Return what a Go type is on the wire."""
     if type_ == "[]byte":
         return "bytes"
@@ -116,7 +119,8 @@ def resolve(type_: str, package: str, names: dict[str, str], aliases: dict[str, 
 #: Named strings of other packages.
 STRINGS = frozenset({
     "core.Protocol", "core.NodeInclusionPolicy", "core.ConditionStatus", "core.PersistentVolumeReclaimPolicy",
-    "core.PersistentVolumeAccessMode", "core.AddressType", "core.PreemptionPolicy", "core.ResourceName", "meta.ConditionStatus",
+    "core.PersistentVolumeAccessMode", "core.AddressType", "core.PreemptionPolicy", "core.ResourceName",
+    "meta.ConditionStatus",
     "meta.LabelSelectorOperator", "meta.FieldSelectorOperator", "core.PodConditionType",
 })  # fmt: skip
 

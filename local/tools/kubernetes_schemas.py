@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Make `kopfka_local/api/data/` from a running Kubernetes: types and table columns of the built-in kinds served locally.
+"""Make `kopfka_local/api/data/` from a running Kubernetes: types and table columns of the built-in kinds served
+locally.
 
     KUBECONFIG=… python local/tools/kubernetes_schemas.py
 
@@ -14,6 +15,7 @@ import gzip
 import json
 import re
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,16 @@ from kopfka_local.api.resources import builtin
 DATA = Path(__file__).parents[1] / "kopfka_local/api/data"
 PREFIX = "#/components/schemas/"
 ALSO = {
-    "api/v1": ("Status", "DeleteOptions", "WatchEvent", "Patch", "APIResourceList", "Scale", "Eviction", "TokenRequest"),
+    "api/v1": (
+        "Status",
+        "DeleteOptions",
+        "WatchEvent",
+        "Patch",
+        "APIResourceList",
+        "Scale",
+        "Eviction",
+        "TokenRequest",
+    ),
     "apis/apps/v1": ("Scale",),
 }
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -70,8 +81,6 @@ def get(path: str, accept: str = "") -> str:
     if not accept:
         return subprocess.run(["kubectl", "get", "--raw", path], check=True, capture_output=True, text=True).stdout
     # kubectl sends no Accept of ours: let its proxy carry the request
-    import urllib.request
-
     with subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True) as proxy:
         assert proxy.stdout is not None
         try:

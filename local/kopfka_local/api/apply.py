@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 
-def apply(  # noqa: PLR0913
+def apply(  # noqa: PLR0917
     objects: Objects,
     gvr: Gvr,
     namespace: str | None,

@@ -41,7 +41,7 @@ def parse_time(timestamp: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def span(seconds: float) -> str:
+def span(seconds: float) -> str:  # noqa: PLR0911
     """Return a length of time in two units at most: 42s, 3m7s, 12m, 5h12m, 3d4h, 45d, 2y30d."""
     left = int(seconds)
     if left < 0:
@@ -319,6 +319,10 @@ def _controller_revision(name: str, obj: Object, *rest: Any) -> list[Any]:
     return [name, f"{kind}/{owner['name']}", obj.get("revision", 0), rest[-1]]
 
 
+def _priority_class(name: str, obj: Object, *rest: Any) -> list[Any]:
+    return [name, obj.get("value", 0), bool(obj.get("globalDefault")), rest[-1], obj.get("preemptionPolicy", "")]
+
+
 _ROWS: dict[str, Callable[[str, Object, Object, Object, str], list[Any]]] = {
     "pods": pod,
     "services": _service,
@@ -350,11 +354,5 @@ _ROWS: dict[str, Callable[[str, Object, Object, Object, str], list[Any]]] = {
     "clusterroles.rbac.authorization.k8s.io": _created,
     "customresourcedefinitions.apiextensions.k8s.io": _created,
     "storageclasses.storage.k8s.io": _storage_class,
-    "priorityclasses.scheduling.k8s.io": lambda n, o, *r: [
-        n,
-        o.get("value", 0),
-        bool(o.get("globalDefault")),
-        r[-1],
-        o.get("preemptionPolicy", ""),
-    ],  # fmt: skip
+    "priorityclasses.scheduling.k8s.io": _priority_class,
 }

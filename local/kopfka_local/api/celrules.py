@@ -1,7 +1,7 @@
 """`x-kubernetes-validations`: the CEL rules of a CRD, at every level of its schema, with messages and transitions.
 
-A rule sees `self`, and where it names it `oldSelf`: such a rule is run only on updates, and only where the old value can be
-told (not inside lists without keys). Values are given to CEL as the schema types them: a `number` is a double, a
+A rule sees `self`, and where it names it `oldSelf`: such a rule is run only on updates, and only where the old value
+can be told (not inside lists without keys). Values are given to CEL as the schema types them: a `number` is a double, a
 `date-time` a timestamp.
 """
 
@@ -141,7 +141,7 @@ def _joined(path: str, field: str) -> str:
     return (path + below).lstrip(".")
 
 
-def to_cel(value: Any, node: Node) -> Any:
+def to_cel(value: Any, node: Node) -> Any:  # noqa: PLR0911
     """Return a JSON value as CEL sees it."""
     if isinstance(value, dict):
         return {key: to_cel(item, node.field(key) or ANY) for key, item in value.items()}

@@ -1,4 +1,6 @@
-"""CustomResourceDefinitions: whether one makes sense, the resources it defines, and the status that says they are served."""
+"""CustomResourceDefinitions: whether one makes sense, the resources it defines, and the status that says they are
+served.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ def check(definition: Object, live: Object | None) -> list[Cause]:
     if definition["metadata"].get("name") != expected:
         causes.append(
             invalid_value(
-                "metadata.name", definition["metadata"].get("name", ""), f'must be spec.names.plural+"."+spec.group'
+                "metadata.name", definition["metadata"].get("name", ""), 'must be spec.names.plural+"."+spec.group'
             )
         )
     if spec.get("scope") not in ("Namespaced", "Cluster"):
@@ -146,7 +148,7 @@ def _priority(version: str) -> tuple[int, int, int]:
 
 
 def establish(definition: Object, resources: Resources) -> None:
-    """Write the status of a definition: its names are accepted and its resources served, unless another has the names."""
+    """Write the status of a definition: its names are accepted, its resources served, unless another has the names."""
     spec = definition["spec"]
     status = definition.setdefault("status", {})
     kind, plural, group = spec["names"]["kind"], spec["names"]["plural"], spec["group"]

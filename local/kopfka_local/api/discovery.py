@@ -1,4 +1,4 @@
-"""What is served, as clients discover it: aggregated (`APIGroupDiscoveryList`) and in the legacy form, and the version."""
+"""What is served, as clients discover it: aggregated (`APIGroupDiscoveryList`), in the legacy form, and the version."""
 
 from __future__ import annotations
 

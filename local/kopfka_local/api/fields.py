@@ -1,4 +1,5 @@
-"""Sets of fields, as `metadata.managedFields` names them (`FieldsV1`), and what merging, comparing and removing do with them.
+"""Sets of fields, as `metadata.managedFields` names them (`FieldsV1`), and what merging, comparing and removing do with
+them.
 
 A path is a tuple of elements in FieldsV1's own words: `f:NAME` a field, `k:{"name":"x"}` the item of a list with these
 keys, `v:1` a value of a set. A set of paths holds owned things: leaves, items, entries of maps, and maps as a whole.
@@ -72,7 +73,8 @@ def elements(items: list[Any], node: Node) -> list[tuple[str, Any]]:
             if value is None:
                 value = (node.items.field(name) or ANY).raw.get("default")
             if value is None:
-                why = f'associative list with keys has an element that omits key field "{name}" (and doesn\'t have default value)'
+                omitted = f'associative list with keys has an element that omits key field "{name}"'
+                why = f"{omitted} (and doesn't have default value)"
                 raise bad_request(f"element {index}: {why}")
             key[name] = value
         named.append(("k:" + _dump(key), item))

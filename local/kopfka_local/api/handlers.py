@@ -53,7 +53,7 @@ class Handlers:
         """Answer under `/openapi/`."""
         return self._openapi.answer(request, rest)
 
-    async def resource(self, request: Request, target: Target) -> Response:
+    async def resource(self, request: Request, target: Target) -> Response:  # noqa: PLR0911
         """Answer a request for a resource, one of its objects, or a subresource."""
         if not self._objects.resources.serves(target.gvr.group, target.gvr.version):
             return Response("404 page not found\n", 404, media_type="text/plain")
@@ -293,7 +293,8 @@ def _deletion(request: Request, body: Object) -> Deletion:
     propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or ""
     if propagation not in ("", "Background", "Foreground", "Orphan"):
         raise bad_request(
-            f'propagationPolicy: Unsupported value: "{propagation}": supported values: "Background", "Foreground", "Orphan"'
+            f'propagationPolicy: Unsupported value: "{propagation}": '
+            'supported values: "Background", "Foreground", "Orphan"'
         )
     if orphan in (True, "true"):
         propagation = "Orphan"

@@ -1,4 +1,4 @@
-"""What the API server itself does after a write: empties a custom resource that is being withdrawn, forgets old events."""
+"""What the server itself does after a write: it empties a custom resource that is withdrawn, and forgets old events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""JSONPath, as far as printer columns and field paths of CRDs use it: fields, `[*]`, indices, filters, `..`, unions of quotes.
+"""JSONPath, as far as printer columns and field paths of CRDs use it: fields, `[*]`, indices, filters, `..`, unions of
+quotes.
 
 .status.conditions[?(@.type=="Ready")].status    .spec.ports[0].port    .metadata.labels['app\\.kubernetes\\.io/name']
 """
@@ -57,7 +58,7 @@ def find(obj: Any, path: str) -> list[Any]:
     return values
 
 
-def _step(value: Any, step: dict[str, str | None]) -> list[Any]:
+def _step(value: Any, step: dict[str, str | None]) -> list[Any]:  # noqa: PLR0911
     name = step["field"] or step["quoted"]
     if name is not None:
         name = re.sub(r"\\(.)", r"\1", name)

@@ -11,8 +11,8 @@ import orjson
 from kopfka_local.api import crds, defaults, events, rules, values
 from kopfka_local.api.errors import ApiError, bad_request, forbidden, invalid_value
 from kopfka_local.api.resources import Resource, Resources
-from kopfka_local.api.storage import Key
 from kopfka_local.api.schemas import OBJECT_META, PREFIX, Definitions, Node
+from kopfka_local.api.storage import Key
 from kopfka_local.api.validation import validate
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ _METADATA_FREE = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
 _PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 #: Fields beside spec whose change is a change of the desired state too, for kinds without a spec this is everything.
 _NO_GENERATION = frozenset({
-    "configmaps", "secrets", "events", "endpoints", "serviceaccounts", "namespaces", "nodes", "services", "persistentvolumes",
+    "configmaps", "secrets", "events", "endpoints", "serviceaccounts", "namespaces", "nodes", "services",
+    "persistentvolumes",
     "persistentvolumeclaims", "leases.coordination.k8s.io", "controllerrevisions.apps", "storageclasses.storage.k8s.io",
-    "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io",
+    "clusterroles.rbac.authorization.k8s.io",
     "clusterrolebindings.rbac.authorization.k8s.io",
 })  # fmt: skip
 
@@ -224,7 +226,7 @@ class Kinds:
         return any(obj.get(k) != live.get(k) for k in {*obj, *live} - {"metadata", "status"})
 
     def blank(self, resource: Resource) -> Object:
-        """Return what an object of a kind is before anything is said of it: what typed clients send without meaning it."""
+        """Return what an object is before anything is said of it: what typed clients send without meaning it."""
         return values.blank(self.types(resource)) if resource.custom is None else {}
 
     def finish(self, resource: Resource, obj: Object) -> None:
@@ -281,7 +283,9 @@ class Kinds:
         return resource.storage == "namespaces" and bool(live.get("spec", {}).get("finalizers"))
 
     def mark_deleted(self, resource: Resource, live: Object, grace: int) -> None:
-        """Set the marks of an object that is being deleted but not yet gone; a later deletion can only shorten the grace."""
+        """Set the marks of an object that is being deleted but not yet gone; a later deletion can only shorten the
+        grace.
+        """
         metadata = live["metadata"]
         if "deletionTimestamp" not in metadata:
             if "generation" in metadata:

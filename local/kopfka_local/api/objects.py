@@ -148,7 +148,7 @@ class Objects:
 
     # -- update
 
-    def update(  # noqa: PLR0913
+    def update(  # noqa: PLR0917
         self,
         gvr: Gvr,
         namespace: str | None,
@@ -187,7 +187,7 @@ class Objects:
             return self._remove(resource, key, obj, options)
         return self._put(resource, key, obj, options)
 
-    def _own(
+    def _own(  # noqa: PLR0917
         self, resource: Resource, live: Object, obj: Object, options: Options, subresource: str, given: Any
     ) -> None:
         if options.managed is not None:

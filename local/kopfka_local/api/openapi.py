@@ -1,7 +1,8 @@
 """The OpenAPI documents of what is served: v3, one a group and version, and v2 in one piece.
 
-Types of built-in kinds come with their descriptions from the data file; those of custom kinds from their CRDs. Paths are
-written from the resources themselves; they name the parameters clients look for (`fieldValidation`), not all there are.
+Types of built-in kinds come with their descriptions from the data file; those of custom kinds from their CRDs. Paths
+are written from the resources themselves; they name the parameters clients look for (`fieldValidation`), not all there
+are.
 """
 
 from __future__ import annotations
@@ -158,7 +159,10 @@ def _paths(resource: Resource, *, v2: bool = False) -> Object:
     root = f"/apis/{group}/{version}" if group else f"/api/{version}"
     below = f"{root}/namespaces/{{namespace}}" if resource.namespaced else root
     name = resource.definition or custom_name(resource)
-    one = lambda *verbs: {v: _operation(resource, name, v, v2) for v in verbs}  # noqa: E731
+
+    def one(*verbs: str) -> Object:
+        return {verb: _operation(resource, name, verb, v2=v2) for verb in verbs}
+
     if resource.verbs == ("create",):
         return {f"{below}/{resource.plural}": one("post")}
     paths = {
@@ -172,7 +176,7 @@ def _paths(resource: Resource, *, v2: bool = False) -> Object:
     return paths
 
 
-def _operation(resource: Resource, name: str, verb: str, v2: bool) -> Object:
+def _operation(resource: Resource, name: str, verb: str, *, v2: bool) -> Object:
     schema = {"$ref": PREFIX + name}
     parameters = []
     if verb in ("post", "put", "patch"):

@@ -1,7 +1,7 @@
 """Which manager owns which field of an object (`metadata.managedFields`), after updates and after server-side apply.
 
-A manager that updates owns what it changed. A manager that applies owns what its configuration says; what it said before
-and no longer says is removed, unless another manager owns it too.
+A manager that updates owns what it changed. A manager that applies owns what its configuration says; what it said
+before and no longer says is removed, unless another manager owns it too.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def write(managers: Managers) -> list[Object]:
     return entries
 
 
-def updated(node: Node, live: Object, obj: Object, name: str, subresource: str, given: Any = None) -> list[Object]:
+def updated(node: Node, live: Object, obj: Object, name: str, subresource: str, given: Any = None) -> list[Object]:  # noqa: PLR0917
     """Return the `managedFields` after `name` made `obj` of `live`.
 
     `given` is what the client sent as managedFields: entries it changed count, and an empty list forgets all.

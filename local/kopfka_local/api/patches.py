@@ -48,7 +48,7 @@ def json_patch(target: Any, operations: list[Any]) -> Any:
     return result
 
 
-def _operate(document: Any, operation: dict[str, Any]) -> Any:
+def _operate(document: Any, operation: dict[str, Any]) -> Any:  # noqa: PLR0911
     path = _pointer(operation["path"])
     match operation.get("op"):
         case "add":

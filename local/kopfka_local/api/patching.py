@@ -34,7 +34,7 @@ def kind_of(media: str) -> str:
     return _KINDS[media]
 
 
-def patch(
+def patch(  # noqa: PLR0917
     objects: Objects,
     gvr: Gvr,
     namespace: str | None,

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import copy
-import re
 from typing import Any
 
-from kopfka_local.api import quantity
+from kopfka_local.api import meta, quantity
 from kopfka_local.api.errors import Cause, duplicate, forbidden_field, invalid_value, required
 
 Object = dict[str, Any]
-
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_LABEL_RULE = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-    "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
 
 
 def check(spec: Object, path: str, claims: list[Object]) -> list[Cause]:
@@ -82,8 +75,8 @@ def _resources(resources: Object, path: str) -> list[Cause]:
 def _name(path: str, name: str, seen: set[str]) -> list[Cause]:
     if not name:
         return [required(path)]
-    if not _LABEL.fullmatch(name):
-        return [invalid_value(path, name, _LABEL_RULE)]
+    if not meta.LABEL.fullmatch(name) or len(name) > 63:
+        return [invalid_value(path, name, meta.LABEL_RULE)]
     if name in seen:
         return [duplicate(path, name)]
     seen.add(name)
@@ -104,8 +97,8 @@ def check_change(spec: Object, live: Object) -> list[Cause]:
     if _fixed(spec, live) == _fixed(live, live):
         return []
     fields = (
-        "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
-        "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+        "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
+        "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
         "previously negative)"
     )
     return [forbidden_field("spec", f"pod updates may not change fields other than {fields}")]

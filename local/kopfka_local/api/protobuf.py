@@ -109,7 +109,8 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 def _message(name: str, data: bytes, depth: int) -> dict[str, Any]:
     if depth > _DEEPEST:
         raise ValueError("it is nested too deep")
-    fields, result = _fields(name), {}
+    fields = _fields(name)
+    result: dict[str, Any] = {}
     for number, _, raw in _wire(data):
         field = fields.get(number)
         if field is None:
@@ -132,7 +133,7 @@ def _message(name: str, data: bytes, depth: int) -> dict[str, Any]:
     return result
 
 
-def _value(kind: str, raw: int | bytes, depth: int) -> Any:
+def _value(kind: str, raw: int | bytes, depth: int) -> Any:  # noqa: PLR0911
     match kind:
         case "string":
             return _text(raw)
@@ -180,11 +181,11 @@ def _text(raw: int | bytes) -> str:
 
 def _some_bytes(raw: int | bytes) -> bytes:
     if not isinstance(raw, bytes):
-        raise ValueError("a number is where bytes are expected")  # noqa: TRY004 - one kind of error for malformed bodies
+        raise ValueError("a number is where bytes are expected")
     return raw
 
 
 def _some_int(raw: int | bytes) -> int:
     if not isinstance(raw, int):
-        raise ValueError("bytes are where a number is expected")  # noqa: TRY004
+        raise ValueError("bytes are where a number is expected")
     return raw

@@ -42,7 +42,8 @@ def parse(text: str) -> Decimal:
 
 
 def canonical(text: str) -> str:
-    """Return the same amount as Kubernetes writes it: the largest unit without a fraction, in the family it was given in.
+    """Return the same amount as Kubernetes writes it: the largest unit without a fraction, in the family it was given
+    in.
 
     Raises:
         ValueError: it is not an amount.

@@ -1,4 +1,4 @@
-"""What a request asks for: its target from the path, its parameters, its body, and the form of the answer it accepts."""
+"""What a request asks for: its target from the path, its parameters, its body, the form of the answer it accepts."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def decode(body: bytes, media: str) -> Any:
         import yaml  # noqa: PLC0415 - only who sends YAML pays for it
 
         try:
-            return _plain(yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
+            return _plain(yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         except (yaml.YAMLError, ValueError) as error:
             raise bad_request("error decoding the body as YAML: " + " ".join(str(error).split())) from None
     if media == protobuf.MEDIA_TYPE:
@@ -121,7 +121,8 @@ def decode(body: bytes, media: str) -> Any:
     raise ApiError(
         415,
         "UnsupportedMediaType",
-        "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+        "the body of the request was in an unknown format - accepted media types include: "
+        "application/json, application/yaml",
     )
 
 

@@ -29,6 +29,10 @@ def json_response(
     return response
 
 
+#: How long a log may take to say that it cannot be read; a followed log may have nothing to say yet.
+_FIRST_CHUNK_SECONDS = 0.2
+
+
 class _Stream(Response):
     """A body of unknown length. A client that goes away ends it at once, also while nothing happens."""
 
@@ -37,6 +41,7 @@ class _Stream(Response):
         del self.headers["content-length"]
 
     def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body."""
         raise NotImplementedError
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,25 +80,46 @@ class WatchStream(_Stream):
         await super()._send(send)
 
     def chunks(self) -> AsyncIterator[bytes]:
+        """Yield events."""
         return self._watching.lines()
 
 
 class LogStream(_Stream):
     """A log, as it is written."""
 
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+    def __init__(self, first: asyncio.Task[bytes], rest: AsyncIterator[bytes]) -> None:
         super().__init__("text/plain")
         self._first = first
-        self._rest = rest
+        self._reader = rest
 
     @classmethod
     async def open(cls, chunks: AsyncIterator[bytes]) -> LogStream:
-        """Start reading, so that what cannot be read is an error and not an empty log."""
-        reader = chunks.__aiter__()
-        return cls(b"", reader)
+        """Start reading, so that what cannot be read is an error and not an empty log.
 
-    async def chunks(self) -> AsyncIterator[bytes]:  # type: ignore[override]
-        if self._first:
-            yield self._first
-        async for chunk in self._rest:
+        Raises:
+            ApiError: what the reader raises before its first chunk.
+        """
+        reader = chunks.__aiter__()
+        first = asyncio.ensure_future(_next(reader))
+        await asyncio.wait({first}, timeout=_FIRST_CHUNK_SECONDS)
+        if first.done():
+            first.result()
+        return cls(first, reader)
+
+    async def _rest(self) -> AsyncIterator[bytes]:
+        chunk = await self._first
+        while chunk:
             yield chunk
+            chunk = await _next(self._reader)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield what is read."""
+        return self._rest()
+
+
+async def _next(reader: AsyncIterator[bytes]) -> bytes:
+    """Return the next chunk that is not empty, nothing at the end."""
+    async for chunk in reader:
+        if chunk:
+            return chunk
+    return b""

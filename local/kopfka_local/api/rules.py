@@ -22,7 +22,8 @@ _KEY_RULE = (
 )
 _LARGEST_DATA = 1024 * 1024
 _SET_MAY_CHANGE = (
-    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy",
+    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
     "minReadySeconds",
 )  # fmt: skip
 

@@ -6,7 +6,6 @@ main loop, which wakes ten times a second, is left out.
 
 from __future__ import annotations
 
-
 import errno
 import socket
 from typing import TYPE_CHECKING

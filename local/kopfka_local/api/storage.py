@@ -1,12 +1,13 @@
-"""Objects on disk and in memory, and what happened to them: one SQLite file, one revision counter, one stream of changes.
+"""Objects on disk and in memory, and what happened to them: one SQLite file, one revision counter, one stream of
+changes.
 
-Objects are JSON bytes here: encoded once when written, then shared by every list and watch, and immutable by nature. The
-whole of a local cluster is a few hundred objects, so all are kept in memory; SQLite makes them durable.
+Objects are JSON bytes here: encoded once when written, then shared by every list and watch, and immutable by nature.
+The whole of a local cluster is a few hundred objects, so all are kept in memory; SQLite makes them durable.
 
 Durability: WAL with `synchronous=NORMAL`. A write is in the operating system's hands when it is acknowledged, so
-`kill -9` of this process at any moment loses nothing. A power cut may lose the last moments, never the file's consistency;
-every client of this server stops with the same machine, so none has seen what the file forgot, and an fsync a write (as
-etcd does for clients on other machines) would buy nothing but slowness.
+`kill -9` of this process at any moment loses nothing. A power cut may lose the last moments, never the file's
+consistency; every client of this server stops with the same machine, so none has seen what the file forgot, and an
+fsync a write (as etcd does for clients on other machines) would buy nothing but slowness.
 
 History for watches is kept in memory only. After a restart a client that resumes at the last revision goes on, one that
 lags behind is told 410 and lists again, as after a compaction of etcd.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DELETE, _ORDER, _RETAIN, _PATCH = "$deleteFromPrimitiveList/", "$setElementOrder/", "$retainKeys", "$patch"
 
 
-def merge(target: Object, patch: Object, node: Node) -> Object:
+def merge(target: Object, patch: Object, node: Node) -> Object:  # noqa: PLR0912
     """Return `target` changed by a strategic merge patch; neither argument is changed.
 
     Raises:

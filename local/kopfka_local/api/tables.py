@@ -16,25 +16,6 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-_NAME = {
-    "name": "Name",
-    "type": "string",
-    "format": "name",
-    "description": (
-        "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
-        "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
-        "idempotence and configuration definition. Cannot be updated. More info: "
-        "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
-    ),
-    "priority": 0,
-}
-_AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": (
-    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to "
-    "be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 "
-    "form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
-)}  # fmt: skip
-
 
 def table(
     resource: Resource, objects: list[Object], metadata: Object, include_object: str, *, columns: bool = True
@@ -53,7 +34,7 @@ def table(
 
 def bookmark(mark: Object, *, columns: bool) -> Object:
     """Return the bookmark of a watch for tables; it carries no row that would be printed as an object."""
-    return _table(mark["metadata"], [_NAME] if columns else [], [{"cells": [""], "object": partial(mark)}])
+    return _table(mark["metadata"], [_name_column()] if columns else [], [{"cells": [""], "object": partial(mark)}])
 
 
 def _table(metadata: Object, columns: list[Object], rows: list[Object]) -> Object:
@@ -69,9 +50,9 @@ def partial(obj: Object) -> Object:
 def _definitions(resource: Resource) -> list[Object]:
     if resource.custom is None:
         return _builtin_columns()[resource.gvr.storage]
-    shown = [_NAME]
+    shown: list[Object] = [_name_column()]
     for column in _printer_columns(resource.custom):
-        definition = {key: column[key] for key in ("name", "type") if key in column}
+        definition: Object = {"name": column["name"], "type": column["type"]}
         definition["format"] = column.get("format", "")
         path = column["jsonPath"]
         definition["description"] = (
@@ -83,13 +64,22 @@ def _definitions(resource: Resource) -> list[Object]:
 
 
 def _printer_columns(custom: Object) -> list[Object]:
-    return custom.get("additionalPrinterColumns") or [_AGE]
+    return custom.get("additionalPrinterColumns") or [_age_column()]
 
 
 @functools.cache
 def _builtin_columns() -> dict[str, list[Object]]:
     columns: dict[str, list[Object]] = orjson.loads(gzip.decompress((DATA / "columns.json.gz").read_bytes()))
     return columns
+
+
+def _name_column() -> Object:
+    return _builtin_columns()["configmaps"][0]
+
+
+def _age_column() -> Object:
+    """Return the column that a CRD has which names none."""
+    return _builtin_columns()["configmaps"][-1] | {"type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 
 def _cells(resource: Resource, obj: Object) -> list[Any]:

@@ -1,7 +1,7 @@
 """Judging values by their schema: types, bounds, patterns, enums, required fields, list keys, logical combinations.
 
-For CRDs all of the structural schema counts; for built-in kinds, whose OpenAPI says less than Kubernetes checks, `rules`
-adds what matters. CEL rules are in `celrules`.
+For CRDs all of the structural schema counts; for built-in kinds, whose OpenAPI says less than Kubernetes checks,
+`rules` adds what matters. CEL rules are in `celrules`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def type_name(value: Any) -> str:
         return "integer"
     if isinstance(value, float):
         return "integer" if value.is_integer() else "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
 
 
 def _type(value: Any, node: Node, path: str) -> Cause | None:

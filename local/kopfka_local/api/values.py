@@ -1,4 +1,6 @@
-"""What a schema makes of a value before it is judged: unknown fields dropped and reported, nulls dropped, defaults filled in."""
+"""What a schema makes of a value before it is judged: unknown fields dropped and reported, nulls dropped, defaults
+filled in.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def _is_collection(value: Any, node: Node) -> bool:
 
 
 def fill_zeros(value: Any, node: Node) -> None:
-    """Fill in the defaults of a built-in kind's definition, in place: most are the zeros of fields that are never left out."""
+    """Fill in the defaults of a built-in kind's definition, in place: most are the zeros of fields that are never left
+    out.
+    """
     if node is ANY:
         return
     if isinstance(value, dict):

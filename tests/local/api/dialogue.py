@@ -1,4 +1,4 @@
-"""Requests whose answers are compared between this API server and a real one. `NS` in a path is the test's namespace."""
+"""Requests whose answers are compared between this API server and a real one; `NS` is the test's namespace."""
 
 from __future__ import annotations
 

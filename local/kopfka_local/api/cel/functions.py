@@ -1,7 +1,8 @@
-"""The functions of CEL and of Kubernetes' libraries for it: conversions, texts, lists, regular expressions, times, sets.
+"""The functions of CEL and of Kubernetes' libraries for it: conversions, texts, lists, regular expressions, times,
+sets.
 
-Those for quantities, URLs and addresses are in `kubernetes`. A function that does not fit its arguments raises TypeError
-(found no overload) or CelError.
+Those for quantities, URLs and addresses are in `kubernetes`. A function that does not fit its arguments raises
+TypeError (found no overload) or CelError.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -187,7 +189,7 @@ def _upper(text: str) -> str:
 def _format(text: str, values: list[Any]) -> str:
     rest = iter(values)
 
-    def one(match: re.Match[str]) -> str:
+    def one(match: re.Match[str]) -> str:  # noqa: PLR0911
         if match[0] == "%%":
             return "%"
         try:
@@ -230,7 +232,7 @@ def _shown(value: Any) -> str:
 
 def _is_sorted(items: list[Any]) -> bool:
     _need(isinstance(items, list))
-    return all(compare("<=", left, right) for left, right in zip(items, items[1:], strict=False))
+    return all(compare("<=", left, right) for left, right in pairwise(items))
 
 
 def _sum(items: list[Any]) -> Any:
@@ -267,7 +269,7 @@ def _part(name: str) -> Callable[..., int]:
             return int(parts[name])
         _need(isinstance(value, datetime))
         time = value.astimezone(ZoneInfo(zone))
-        return {
+        fields: dict[str, int] = {
             "getFullYear": time.year,
             "getMonth": time.month - 1,
             "getDate": time.day,
@@ -278,7 +280,8 @@ def _part(name: str) -> Callable[..., int]:
             "getMinutes": time.minute,
             "getSeconds": time.second,
             "getMilliseconds": time.microsecond // 1000,
-        }[name]
+        }
+        return fields[name]
 
     return read
 

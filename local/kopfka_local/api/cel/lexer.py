@@ -53,7 +53,7 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
-def _token(match: re.Match[str]) -> Token | None:
+def _token(match: re.Match[str]) -> Token | None:  # noqa: PLR0911
     kind, text, column = str(match.lastgroup), match.group(), match.start() + 1
     if kind == "space":
         return None

@@ -1,4 +1,6 @@
-"""From a tree to something that runs: names and functions are checked once, macros expanded, errors absorbed where CEL says."""
+"""From a tree to something that runs: names and functions are checked once, macros expanded, errors absorbed where CEL
+says.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,7 @@ class _Compiler:
     def __init__(self) -> None:
         self.used: set[str] = set()
 
-    def compile(self, node: parser.Node, scope: frozenset[str]) -> Step:
+    def compile(self, node: parser.Node, scope: frozenset[str]) -> Step:  # noqa: PLR0911
         match node:
             case parser.Literal(value):
                 return lambda _: value

@@ -61,7 +61,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def equal(left: Any, right: Any) -> bool:
+def equal(left: Any, right: Any) -> bool:  # noqa: PLR0911
     """Tell whether values are equal; numbers of different types may be, a bool and a number never are."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
@@ -111,9 +111,10 @@ def calculate(operator: str, left: Any, right: Any) -> Any:
             return left + right
         if isinstance(left, timedelta) and isinstance(right, datetime):
             return right + left
-    if operator == "-" and isinstance(left, (datetime, timedelta)):
-        if isinstance(right, timedelta) or (isinstance(left, datetime) and isinstance(right, datetime)):
-            return left - right  # type: ignore[operator]
+    if operator == "-" and isinstance(right, timedelta) and isinstance(left, (datetime, timedelta)):
+        return left - right
+    if operator == "-" and isinstance(left, datetime) and isinstance(right, datetime):
+        return left - right
     raise no_overload(f"_{operator}_", left, right)
 
 
@@ -147,7 +148,7 @@ def bounded(number: int, *, unsigned: bool) -> int:
     return int(number)
 
 
-def to_text(value: Any) -> str:
+def to_text(value: Any) -> str:  # noqa: PLR0911
     """Return what `string(x)` is."""
     if isinstance(value, bool):
         return str(value).lower()
