@@ -24,12 +24,13 @@ REPAIR_INTERVAL_MS = 1000
 class Durability:
     """The state of one log towards its disk; the flusher's side of a log."""
 
-    __slots__ = ("_disk", "_log", "_timed", "new_files", "recovery_point", "unsafe")
+    __slots__ = ("_disk", "_log", "_repairing", "_timed", "new_files", "recovery_point", "unsafe")
 
     def __init__(self, partition: PartitionLog, disk: Disk) -> None:
         self._log = partition
         self._disk = disk
         self._timed = False
+        self._repairing = False
         self.recovery_point = 0
         """Everything below is on disk."""
         self.new_files = True
@@ -92,9 +93,11 @@ class Durability:
         self.new_files = self.new_files or bool(job.directories)
         self.unsafe = f"{self._log.directory} takes no records until it is repaired, its last sync failed: {wrong}"
         self._disk.failed(self._log.directory, self.unsafe)
-        self._disk.later(REPAIR_INTERVAL_MS, self._repair)
+        if not self._repairing:
+            self._repairing = self._disk.later(REPAIR_INTERVAL_MS, self._repair)
 
     def _repair(self) -> None:
+        self._repairing = False
         if self.unsafe and not self._log.closed:
             self.request()
 

@@ -133,32 +133,33 @@ class PartitionLog:
         if self.closed or self.durability.unsafe:
             self._refuse()
         batches = validate(records, self.config, now_ms)
-        idempotent = any(header.producer_id != NO_PRODUCER_ID for _, header in batches)
+        headers = [header for _, header in batches]
+        idempotent = headers[0].producer_id != NO_PRODUCER_ID or len(headers) > 1
         if idempotent:
-            headers = [header for _, header in batches]
-            seen = self.producers.duplicate(headers[0])
-            if seen is not None:
-                return self._appended(seen.first_offset, seen.last_offset, seen.timestamp)
+            seen = [found for found in map(self.producers.duplicate, headers) if found is not None]
+            if len(seen) == len(headers):
+                return self._appended(seen[0].first_offset, seen[-1].last_offset, seen[0].timestamp)
             self.producers.check(headers)
         first = self.log_end_offset
         total = len(records)
         append_time = self.config.stamps_append_time
         try:
-            segment = self._writable(total, [header for _, header in batches], now_ms)
+            segment = self._writable(total, headers, now_ms)
             if append_time:
                 buffers = place_at_time(records, batches, first, self.leader_epoch, now_ms)
             else:
                 buffers = place(records, batches, first, self.leader_epoch)
             segment.write(buffers, total)
         except KafkaStorageError as error:
-            self._disk.failed(self.directory, f"{error}; reading goes on, writing resumes when the disk takes it")
-            self._disk.later(PROBE_INTERVAL_MS, self._probe)
+            reason = f"{error}; reading goes on, writing resumes when the disk takes it"
+            if self._disk.failed(self.directory, reason):
+                self._disk.later(PROBE_INTERVAL_MS, self._probe)
             raise
         if self._disk.offline:
             self._disk.recovered(self.directory)
 
         offset, interval = first, self.config.index_interval_bytes
-        for _, header in batches:
+        for header in headers:
             last = offset + header.last_offset_delta
             time = now_ms if append_time else header.max_timestamp
             segment.added(header.size, last, time, interval)
@@ -166,6 +167,7 @@ class PartitionLog:
                 self.producers.update(header, offset, time)
             offset = last + 1
         self.log_end_offset = offset
+        self._disk.written(total)
         if self.config.flushes:
             self.durability.appended(offset)
         if self._watchers:
@@ -340,8 +342,8 @@ class PartitionLog:
         segment = self.active
         if not segment.size:
             return segment
-        newest = now_ms if self.config.stamps_append_time else max(header.max_timestamp for header in headers)
-        end_offset = self.log_end_offset + sum(header.last_offset_delta + 1 for header in headers)
+        newest = now_ms if self.config.stamps_append_time else max([header.max_timestamp for header in headers])
+        end_offset = self.log_end_offset + sum([header.last_offset_delta + 1 for header in headers])
         if (
             segment.is_full(self.config, adding)
             or segment.waited_ms(newest, now_ms) > self.config.segment_ms

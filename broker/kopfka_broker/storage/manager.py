@@ -63,7 +63,12 @@ class LogManager:
         self._node_id = node_id
         self._settings = settings or StorageSettings()
         self._upkeep = Upkeep(directory, self.logs, clock, self._settings.producer_expiration_ms)
-        self._disk = Disk(OpenFiles(default_limit()), clock, self._upkeep.write_log_starts)
+        self._disk = Disk(
+            OpenFiles(default_limit()),
+            clock,
+            save_log_starts=self._upkeep.write_log_starts,
+            save_checkpoints=self._upkeep.save_checkpoints,
+        )
         self._topics: dict[str, Topic] = {}
         self._by_id: dict[UUID, Topic] = {}
         self._lock: FolderLock | None = None

@@ -99,8 +99,9 @@ class Upkeep:
     def _write(self, name: str, offsets: Offsets) -> None:
         if self._written.get(name) == offsets:
             return
-        # A high watermark is never read here: it is for the tools of Apache Kafka.
-        write_offsets(self._directory / name, offsets, durable=name != HIGH_WATERMARKS)
+        # Only the log start offsets say something that is nowhere else. An older recovery point, or none, costs a
+        # recovery time; a high watermark is never read here, it is for the tools of Apache Kafka.
+        write_offsets(self._directory / name, offsets, durable=name == LOG_START_OFFSETS)
         self._written[name] = offsets
 
     def _retain(self, partition: PartitionLog, now: int) -> None:

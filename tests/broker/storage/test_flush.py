@@ -233,6 +233,17 @@ def test_an_idempotent_retry_after_a_full_disk_is_no_duplicate(manager, monkeypa
     assert partition.append(sent[2], NOW).first_offset == 2
 
 
+async def test_much_data_brings_a_checkpoint_before_its_time(manager, monkeypatch):
+    monkeypatch.setattr("kopfka_broker.storage.disk.CHECKPOINT_BYTES", 1000)
+    partition = new_log(manager)
+    fill(partition, [b"v" * 300])
+    await partition.flushed(1)
+    checkpoint = manager.directory / "recovery-point-offset-checkpoint"
+    assert not checkpoint.exists()
+    fill(partition, [b"v" * 300])
+    await eventually_async(lambda: checkpoint.exists() and "t 0 1" in checkpoint.read_text())
+
+
 async def test_that_space_is_back_is_noticed_without_a_producer(manager, monkeypatch):
     monkeypatch.setattr(log, "PROBE_INTERVAL_MS", 10)
     partition = new_log(manager)

@@ -173,3 +173,13 @@ def test_a_damaged_snapshot_changes_nothing(data):
     assert not states.decode(before[:-1])
     assert not states.decode(struct.pack(">h", 2) + before[2:])
     assert states.encode() == before
+
+
+def test_a_retry_of_several_batches_in_one_append(manager):
+    log = new_log(manager)
+    both = batch(b"a", b"b", producer=1, sequence=0) + batch(b"c", producer=1, sequence=2)
+    written = log.append(both, NOW)
+    assert log.append(both, NOW) == written
+    with pytest.raises(OutOfOrderSequenceError):
+        log.append(batch(b"c", producer=1, sequence=2) + batch(b"d", producer=1, sequence=3), NOW)
+    assert values_of(log) == [b"a", b"b", b"c"]
