@@ -211,6 +211,26 @@ async def test_an_assignment_is_handed_out_once_it_is_durable() -> None:
     assert (await sync).assignment == b"mine"
 
 
+@pytest.mark.parametrize("joins_again", [False, True])
+async def test_an_assignment_that_was_overtaken_is_not_handed_out(joins_again: bool) -> None:
+    it = await Coordination.started()
+    join = it.join(await it.member_id())
+    await it.pass_time(0)
+    old = await join
+    it.log.held = True
+    sync = it.sync(old, {old.member_id: b"overtaken"})
+    newcomer = it.join(await it.member_id())
+    await it.settle()
+    assert (await sync).error_code is ErrorCode.rebalance_in_progress
+    new = await it.join(old.member_id) if joins_again else old
+    waiting = it.sync(new) if joins_again and new.leader != old.member_id else None
+    it.log.sync()
+    await it.settle()
+    assert state(it) is (State.COMPLETING_REBALANCE if joins_again else State.PREPARING_REBALANCE)
+    assert waiting is None or not waiting.done()
+    assert newcomer.done() is joins_again
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_an_assignment_that_cannot_be_stored_is_none(at_once: bool) -> None:
     it = await Coordination.started()
