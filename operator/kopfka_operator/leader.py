@@ -60,7 +60,7 @@ class LeaderElector:
 
     async def acquire(self) -> None:
         """Return once this candidate holds the lease."""
-        while not await self._attempt():  # noqa: ASYNC110 - nobody tells when a lease ends
+        while not await self.attempt():  # noqa: ASYNC110 - nobody tells when a lease ends
             await asyncio.sleep(RETRY_SECONDS)
         log.info("%s leads by %s", self._identity, self._ref)
 
@@ -76,7 +76,7 @@ class LeaderElector:
             left = self._renewed_at + RENEW_SECONDS - self._clock()
             try:
                 async with asyncio.timeout(max(left, 0)):
-                    renewed = await self._attempt()
+                    renewed = await self.attempt()
             except TimeoutError:
                 renewed = False
             if renewed:
@@ -106,7 +106,7 @@ class LeaderElector:
         except OperatorError as error:
             log.info("%s is not given back: %s", self._ref, error)
 
-    async def _attempt(self) -> bool:
+    async def attempt(self) -> bool:
         """Try to get or renew the lease once; False if it is another's or the API does not let us."""
         started = self._clock()
         try:

@@ -1,8 +1,8 @@
 """The rights the operator needs, and no others: what the Helm chart grants, and what a test holds the operator to.
 
 `WORK` is needed wherever resources are served: in every namespace (ClusterRole) or in each served one (Role). `LEAD` is
-needed in the operator's own namespace only, with leader election. Nothing cluster-wide is needed beside `WORK`: discovery
-is open to every service account (`system:discovery`).
+needed in the operator's own namespace only, with leader election. Nothing cluster-wide is needed beside `WORK`:
+discovery is open to every service account (`system:discovery`).
 """
 
 from __future__ import annotations
@@ -45,6 +45,4 @@ LEAD = (Rule("coordination.k8s.io", ("leases",), ("get", "create", "update")),)
 
 def manifest(rules: tuple[Rule, ...]) -> list[dict[str, list[str]]]:
     """Return rules as a Role has them."""
-    return [
-        {"apiGroups": [rule.group], "resources": list(rule.resources), "verbs": list(rule.verbs)} for rule in rules
-    ]
+    return [{"apiGroups": [rule.group], "resources": list(rule.resources), "verbs": list(rule.verbs)} for rule in rules]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
 from kopfka_local.api.cluster import Cluster as LocalCluster
 from kopfka_local.api.credentials import ensure_credentials, write_kubeconfig
 from kopfka_local.api.resources import Gvr

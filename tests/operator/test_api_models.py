@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
+from operator_specs import edge_clusters, edge_topics, valid_clusters, valid_topics
+
 from kopfka_local.api.cluster import Cluster as LocalCluster
 from kopfka_local.api.errors import ApiError
 from kopfka_local.api.objects import Options
@@ -17,7 +18,9 @@ from kopfka_operator.api.kafkacluster import KafkaClusterSpec
 from kopfka_operator.api.kafkatopic import KafkaTopicSpec
 from kopfka_operator.api.kinds import KINDS
 from kopfka_operator.api.reasons import Reason
-from operator_specs import edge_clusters, edge_topics, valid_clusters, valid_topics
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CLUSTERS = Gvr("kopfka.io", "v1alpha1", "kafkaclusters")
 TOPICS = Gvr("kopfka.io", "v1alpha1", "kafkatopics")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operator_specs import valid_clusters
+
 from kopfka_operator.actions import Action, Apply, Delete
 from kopfka_operator.api.kafkacluster import KafkaClusterSpec
 from kopfka_operator.api.reasons import Reason
@@ -15,10 +17,11 @@ from kopfka_operator.kafkacluster import render
 from kopfka_operator.kafkacluster.plan import Observed, leaving, names, plan, problems
 from kopfka_operator.kafkacluster.render import Cluster, ExternalAddress, Installation
 from kopfka_operator.kafkacluster.report import Facts, report
-from kopfka_operator.kube.resources import Ref
 from kopfka_operator.quantities import parse_quantity
 from kopfka_runtime.settings import parse_properties
-from operator_specs import valid_clusters
+
+if TYPE_CHECKING:
+    from kopfka_operator.kube.resources import Ref
 
 FACTS = Facts("1.2.3", None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from kopfka_operator.errors import BrokerUnreachableError
 from kopfka_operator.kafkacluster.reconciler import ClusterReconciler
 from kopfka_operator.kube.resources import (
@@ -64,6 +65,12 @@ async def pod_seen(bench: Bench, api: Api, name: str) -> None:
         return claim is not None and pod is not None and pod["metadata"]["resourceVersion"] == version
 
     await eventually_async(caught_up)
+
+
+async def collected(api: Api, bench: Bench, ref: Ref) -> None:
+    """Do what the garbage collector does."""
+    await api.delete(ref.type, ref.name)
+    await eventually_async(lambda: bench.context.mirror.get(ref) is None)
 
 
 async def running(api: Api, bench: Bench, clusters: ClusterReconciler, spec: dict[str, Any]) -> None:
@@ -195,14 +202,11 @@ async def test_a_claim_larger_than_the_spec_is_kept_and_said(
     # a cluster of the same name made again with less storage finds the larger claim of before
     await api.delete(KAFKA_CLUSTERS, "events")
     await eventually_async(lambda: bench.context.mirror.get(Ref(KAFKA_CLUSTERS, "default", "events")) is None)
-    for type_, name in ((STATEFUL_SETS, "events-broker"),):
-        await api.delete(type_, name)
-        await eventually_async(lambda: bench.context.mirror.get(Ref(type_, "default", name)) is None)
+    await collected(api, bench, Ref(STATEFUL_SETS, "default", "events-broker"))
     await api.create(KAFKA_CLUSTERS, "events", {"storage": {"size": "1Gi"}})
     await seen(bench, api, "events")
-    for ref in [ref for ref in CHILD_NAMES]:
-        await api.delete(ref[0], ref[1])
-        await eventually_async(lambda: bench.context.mirror.get(Ref(ref[0], "default", ref[1])) is None)
+    for type_, name in CHILD_NAMES:
+        await collected(api, bench, Ref(type_, "default", name))
     await clusters.reconcile("default", "events")
     conditions = await api.conditions(KAFKA_CLUSTERS, "events")
     assert conditions["Degraded"] == ("True", "StorageCannotShrink")

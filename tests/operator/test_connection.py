@@ -1,19 +1,23 @@
-"""Where the API server is: kubeconfigs as kubectl reads them, service accounts, and one clear line when there is none."""
+"""Where the API server is: kubeconfigs as kubectl reads them, service accounts, or one clear line."""
 
 from __future__ import annotations
 
 import base64
 import os
 import ssl
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+
 from kopfka_local.api.credentials import ensure_credentials
 from kopfka_operator.errors import ApiError, ApiUnreachableError, ConnectionConfigError
 from kopfka_operator.kube.client import KubeClient, new_session
 from kopfka_operator.kube.connection import Connection, Token, find_connection, from_kubeconfig
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, SERVICES, Ref
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BASE = {
     "apiVersion": "v1",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kopfka_operator.covers import covers
 from kopfka_operator.quantities import parse_quantity
 

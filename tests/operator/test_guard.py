@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from kopfka_operator.errors import ApiUnreachableError
 from kopfka_operator.guard import WatchGuard
 from kopfka_operator.kube.resources import CONFIG_MAPS, KAFKA_CLUSTERS, Ref

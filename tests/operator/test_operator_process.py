@@ -12,6 +12,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+
 from kopfka_operator.kube.resources import CLAIMS, KAFKA_CLUSTERS, KAFKA_TOPICS, LEASES, STATEFUL_SETS
 from support.processes import BrokerProcess, free_port, running_broker
 from support.waiting import eventually_async

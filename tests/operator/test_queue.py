@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 
 import pytest
+
 from kopfka_operator.errors import RetryLater
 from kopfka_operator.queue import FIRST_DELAY, LONGEST_DELAY, WorkQueue
 from support.waiting import eventually_async

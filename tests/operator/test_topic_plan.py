@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operator_specs import valid_topics
+
 from kopfka_operator.actions import (
     Action,
     AddPartitions,
@@ -22,7 +24,6 @@ from kopfka_operator.kafka.admin import TopicState
 from kopfka_operator.kafkatopic.plan import Observed, Topic, drift, plan, problems, same_setting
 from kopfka_operator.kafkatopic.report import report
 from kopfka_operator.kube.resources import KAFKA_TOPICS, Ref
-from operator_specs import valid_topics
 
 REF = Ref(KAFKA_TOPICS, "ns", "orders")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from kopfka_operator.actions import AddPartitions, AlterConfig, CreateTopic
 from kopfka_operator.errors import RetryLater
 from kopfka_operator.kafka.admin import Admin
