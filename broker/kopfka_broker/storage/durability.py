@@ -13,8 +13,11 @@ from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.flusher import FlushJob, FlushPart
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kopfka_broker.storage.disk import Disk
     from kopfka_broker.storage.log import PartitionLog
+    from kopfka_broker.storage.segment import Segment
 
 log = logging.getLogger(__name__)
 
@@ -24,19 +27,29 @@ REPAIR_INTERVAL_MS = 1000
 class Durability:
     """The state of one log towards its disk; the flusher's side of a log."""
 
-    __slots__ = ("_disk", "_log", "_repairing", "_timed", "new_files", "recovery_point", "unsafe")
+    __slots__ = ("_disk", "_indexes", "_log", "_repairing", "_timed", "new_files", "recovery_point", "unsafe")
 
     def __init__(self, partition: PartitionLog, disk: Disk) -> None:
         self._log = partition
         self._disk = disk
         self._timed = False
         self._repairing = False
+        self._indexes: dict[Path, None] = {}
         self.recovery_point = 0
         """Everything below is on disk."""
         self.new_files = True
         """Whether there may be files whose directory entries are not on disk."""
         self.unsafe: str | None = None
         """Why the log takes no records: a sync failed, and what it covered is not known to be on disk."""
+
+    def store_indexes(self, segment: Segment, *, closing: bool = False) -> None:
+        """Write a segment's indexes to their files, which the next sync puts on disk; raises KafkaStorageError.
+
+        A segment below the recovery point is not looked into at a start: its indexes must be there in full.
+        """
+        if segment.store_indexes(closing=closing):
+            self._indexes[segment.index.path] = None
+            self._indexes[segment.times.path] = None
 
     async def reach(self, offset: int) -> None:
         """Return once every record below `offset` is on disk; raises KafkaStorageError."""
@@ -64,7 +77,7 @@ class Durability:
         partition = self._log
         if partition.closed:
             raise KafkaStorageError(partition.closed)
-        if self.recovery_point >= partition.log_end_offset and not self.unsafe:
+        if self.recovery_point >= partition.log_end_offset and not self.unsafe and not self._indexes:
             return None
         parts: list[FlushPart] = []
         try:
@@ -78,8 +91,8 @@ class Durability:
             _unpin(parts)
             raise KafkaStorageError(f"cannot sync {partition.directory}: {error}") from error
         directories = (partition.directory, partition.directory.parent) if self.new_files else ()
-        self.new_files = False
-        return FlushJob(tuple(parts), directories, partition.log_end_offset, rewrite=self.unsafe is not None)
+        indexes, self._indexes, self.new_files = tuple(self._indexes), {}, False
+        return FlushJob(tuple(parts), indexes, directories, partition.log_end_offset, rewrite=self.unsafe is not None)
 
     def end_flush(self, job: FlushJob, wrong: str | None) -> None:
         """Unpin, and move the recovery point or take the log out of use."""
@@ -91,6 +104,7 @@ class Durability:
             self.recovery_point = max(self.recovery_point, job.offset)
             return
         self.new_files = self.new_files or bool(job.directories)
+        self._indexes.update(dict.fromkeys(job.indexes))
         self.unsafe = f"{self._log.directory} takes no records until it is repaired, its last sync failed: {wrong}"
         self._disk.failed(self._log.directory, self.unsafe)
         if not self._repairing:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MOST = 65_536
+_MOST_OF_MACOS = 10_240
+"""More are refused there even where the hard limit says unlimited."""
 _SHARE = 2
 """One in so many of the descriptors that the process may have is for log files; sockets need the others."""
 
@@ -20,12 +23,13 @@ _SHARE = 2
 def default_limit() -> int:
     """Return how many log files to keep open, after raising this process's limit as far as it may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
-    if soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            soft = wanted
-    return max(16, min(soft, 65_536) // _SHARE)
+    most = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+    for wanted in (most, _MOST_OF_MACOS):
+        if soft < wanted <= most:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                soft = wanted
+    return max(16, min(soft, _MOST) // _SHARE)
 
 
 class LogFile:

@@ -44,6 +44,8 @@ class FlushJob:
     """What puts a log on disk up to `offset`."""
 
     parts: tuple[FlushPart, ...]
+    indexes: tuple[Path, ...]
+    """Index files that were written: small, opened for the sync alone."""
     directories: tuple[Path, ...]
     offset: int
     rewrite: bool
@@ -55,6 +57,8 @@ class FlushJob:
                 if self.rewrite:
                     _write_again(part)
                 sync_data(part.descriptor)
+            for path in self.indexes:
+                _sync_file(path)
         except (OSError, CorruptBatchError) as error:
             return str(error)
         return None
@@ -127,7 +131,12 @@ class Flusher:
         try:
             while self._waiting:
                 round_, self._waiting = self._waiting, {}
-                await self._round(round_)
+                try:
+                    await self._round(round_)
+                except Exception as error:  # no one is to wait for ever because of a mistake here
+                    log.exception("a round of syncs failed")
+                    for waiters in round_.values():
+                        _answer(waiters, str(error))
         finally:
             self._running = None
 
@@ -177,6 +186,17 @@ def _answer(waiters: list[asyncio.Future[None]], wrong: str | None) -> None:
             future.set_result(None)
         else:
             future.set_exception(KafkaStorageError(f"not on disk: {wrong}"))
+
+
+def _sync_file(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # deleted by retention meanwhile
+        return
+    try:
+        sync_data(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_again(part: FlushPart) -> None:

@@ -1,8 +1,8 @@
 """The sparse indexes of a segment, in the files of Apache Kafka: `.index` (offset to position), `.timeindex`.
 
 Entries live in compact arrays, searched by bisection, and are written to their file when the log says so (roll,
-checkpoint, close): an append costs no second write. An index can always be rebuilt from its log file, so nothing here
-is synced, and a file that makes no sense is reported as absent. The arrays of segments no one reads are dropped.
+checkpoint, close): an append costs no second write. An index can always be rebuilt from its log file, so a
+file that makes no sense is reported as absent. The arrays of segments no one reads are dropped.
 """
 
 from __future__ import annotations
@@ -75,19 +75,24 @@ class OffsetIndex:
             self._replaced, self._stored = entries[: self._stored], keep
         del entries[keep:]
 
-    def store(self, *, create: bool) -> None:
-        """Write what the file does not have yet, an empty file only where `create`; may raise OSError."""
+    def store(self, *, create: bool) -> bool:
+        """Write what the file does not have yet, an empty file only where `create`; may raise OSError.
+
+        Returns:
+            Whether there was something to write.
+        """
         self._settle()
         if self._entries is None or (self._stored == len(self._entries) and self._replaced is None):
-            return
+            return False
         if not self._entries and self._stored == _NO_FILE and not create:
-            return
+            return False
         stored = max(self._stored, 0)
         fresh = self._entries[stored:]
         if sys.byteorder == "little":
             fresh.byteswap()
         _write_at(self.path, stored * OFFSET_ENTRY, fresh.tobytes())
         self._stored, self._replaced = len(self._entries), None
+        return True
 
     def release(self) -> None:
         """Drop the array where the file has it all; it is read again at the next look-up."""
@@ -183,18 +188,23 @@ class TimeIndex:
             self._replaced, self._stored = (timestamps[: self._stored], offsets[: self._stored]), keep
         del timestamps[keep:], offsets[keep:]
 
-    def store(self, *, create: bool) -> None:
-        """Write what the file does not have yet, an empty file only where `create`; may raise OSError."""
+    def store(self, *, create: bool) -> bool:
+        """Write what the file does not have yet, an empty file only where `create`; may raise OSError.
+
+        Returns:
+            Whether there was something to write.
+        """
         self._settle()
         if self._times is None or (self._stored == len(self) and self._replaced is None):
-            return
+            return False
         timestamps, offsets = self.times
         if not timestamps and self._stored == _NO_FILE and not create:
-            return
+            return False
         stored = max(self._stored, 0)
         fresh = zip(timestamps[stored:], offsets[stored:], strict=True)
         _write_at(self.path, stored * TIME_ENTRY, b"".join(_TIME.pack(*entry) for entry in fresh))
         self._stored, self._replaced = len(timestamps), None
+        return True
 
     def release(self) -> None:
         """Drop the arrays where the file has it all; it is read again at the next look-up."""

@@ -302,7 +302,7 @@ class PartitionLog:
         Raises:
             KafkaStorageError: the disk is full or failed; the log is as it was.
         """
-        self.active.store_indexes(closing=True)
+        self.durability.store_indexes(self.active, closing=True)
         save_snapshot(self.directory, self.producers, self.log_end_offset)
         segment = self.add_segment(self.log_end_offset, now_ms)
         try:

@@ -176,15 +176,16 @@ class LogManager:
         """Put one log on disk with its indexes and producers; False where that failed."""
         if partition.closed:
             return False
-        wrong = self._disk.flusher.flush_now(partition.durability)
+        wrong = None
         try:
             if partition.epochs.latest >= 0:
                 partition.epochs.assign(partition.leader_epoch, partition.log_end_offset)
             if partition.log_end_offset > partition.segments[0].base_offset:
-                partition.active.store_indexes(closing=True)
+                partition.durability.store_indexes(partition.active, closing=True)
                 save_snapshot(partition.directory, partition.producers, partition.log_end_offset)
         except KafkaStorageError as error:
-            wrong = wrong or str(error)
+            wrong = str(error)
+        wrong = self._disk.flusher.flush_now(partition.durability) or wrong
         if wrong:
             log.error("%s-%s is not closed cleanly: %s", partition.topic, partition.partition, wrong)
         return wrong is None

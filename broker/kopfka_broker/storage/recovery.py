@@ -136,7 +136,7 @@ def _recover(partition: PartitionLog, recovery_point: int) -> None:
                 later.remove()
             break
         if segment is not partition.active:
-            _store_indexes(segment)
+            _store_indexes(partition, segment)
     partition.forget_places()
 
 
@@ -170,12 +170,12 @@ def _rebuild_indexes(partition: PartitionLog, segment: Segment) -> None:
     log.warning("%s: indexes are missing or damaged and written anew", segment.file.path)
     _forget_indexes(segment)
     _scan(partition, segment, 0, segment.size, check=False)
-    _store_indexes(segment)
+    _store_indexes(partition, segment)
 
 
-def _store_indexes(segment: Segment) -> None:
+def _store_indexes(partition: PartitionLog, segment: Segment) -> None:
     try:
-        segment.store_indexes(closing=True)
+        partition.durability.store_indexes(segment, closing=True)
     except KafkaStorageError as error:  # a full disk is no reason not to serve what is there
         log.warning("%s; they are kept in memory", error)
 

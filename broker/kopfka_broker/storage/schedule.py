@@ -29,6 +29,16 @@ class StorageSettings:
     producer_check_interval_ms: int = 600_000
     """`producer.id.expiration.check.interval.ms`"""
 
+    @classmethod
+    def from_config(cls, number: Callable[[str], int]) -> StorageSettings:
+        """Read them by `number(name)`, which returns a broker config's value."""
+        return cls(
+            retention_check_interval_ms=number("log.retention.check.interval.ms"),
+            checkpoint_interval_ms=number("log.flush.offset.checkpoint.interval.ms"),
+            producer_expiration_ms=number("producer.id.expiration.ms"),
+            producer_check_interval_ms=number("producer.id.expiration.check.interval.ms"),
+        )
+
 
 class Schedule:
     """Tasks and the milliseconds between two runs of each."""

@@ -71,7 +71,7 @@ class Segment:
             KafkaStorageError: the disk is full or failed.
         """
         try:
-            descriptor = self.file.descriptor(create=True)
+            descriptor = self.file.descriptor(create=not self.size)
             if self.torn:
                 os.ftruncate(descriptor, self.size)
                 self.torn = False
@@ -173,8 +173,10 @@ class Segment:
         self.size = position
         self.torn = False
 
-    def store_indexes(self, *, closing: bool = False) -> None:
-        """Write the indexes' new entries to their files; `closing`: the time index ends with the largest timestamp.
+    def store_indexes(self, *, closing: bool = False) -> bool:
+        """Write the indexes' new entries to their files; True where there was something to write.
+
+        `closing`: the time index then ends with the largest timestamp.
 
         Raises:
             KafkaStorageError: the disk is full or failed; nothing is lost, the next call writes them.
@@ -182,8 +184,8 @@ class Segment:
         try:
             if closing and self.size:
                 self.times.maybe_append(self.max_timestamp, self.max_timestamp_offset)
-            self.index.store(create=closing)
-            self.times.store(create=closing)
+            written = self.index.store(create=closing)
+            return self.times.store(create=closing) or written
         except OSError as error:
             raise KafkaStorageError(f"cannot write the indexes of {self.file.path}: {error.strerror}") from error
 
@@ -220,7 +222,7 @@ class Segment:
     def probe(self) -> bool:
         """Tell whether the disk takes bytes at the end; none are left there."""
         try:
-            os.pwrite(self.file.descriptor(create=True), bytes(_PROBE_BYTES), self.size)
+            os.pwrite(self.file.descriptor(create=not self.size), bytes(_PROBE_BYTES), self.size)
         except OSError:
             return False
         finally:

@@ -86,7 +86,7 @@ class Upkeep:
         """
         logs = [entry for entry in self._logs() if not entry.closed and entry.log_end_offset]
         for entry in logs:
-            entry.active.store_indexes()
+            entry.durability.store_indexes(entry.active)
         self._write(RECOVERY_POINTS, {(entry.topic, entry.partition): entry.recovery_point for entry in logs})
         self._write(HIGH_WATERMARKS, {(entry.topic, entry.partition): entry.high_watermark for entry in logs})
         self.write_log_starts()

@@ -276,3 +276,26 @@ def test_a_roll_that_fails_leaves_the_log_as_it_was(manager, monkeypatch):
     fill(partition, [b"v" * 200])
     assert len(partition.segments) == 2
     assert values_of(partition) == [b"v" * 100, b"v" * 200]
+
+
+async def test_indexes_of_closed_segments_are_synced_with_their_data(manager, disk):
+    partition = new_log(manager, config={"segment.bytes": "300"})
+    fill(partition, [b"v" * 100] * 4)
+    await partition.flushed(4)
+    closed = [segment.index.path for segment in partition.segments[:-1]]
+    assert closed
+    assert set(closed) <= set(disk.synced) or not Path("/proc").exists()
+    before = len(disk.synced)
+    await manager.close()
+    late = {partition.active.index.path, partition.active.times.path}
+    assert late <= set(disk.synced[before:]) or not Path("/proc").exists()
+
+
+async def test_a_mistake_in_a_round_leaves_no_one_waiting(manager, monkeypatch):
+    partition = new_log(manager)
+    fill(partition, [b"v"])
+    monkeypatch.setattr(flusher, "_run_all", lambda jobs: 1 / 0)
+    with pytest.raises(KafkaStorageError, match="division"):
+        await partition.flushed(1)
+    monkeypatch.undo()
+    await partition.flushed(1)
