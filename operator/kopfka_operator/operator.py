@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 from kopfka_operator.context import Context, has_finalizer, is_leaving, is_paused
-from kopfka_operator.errors import ApiError, ApiUnreachableError, OperatorError
+from kopfka_operator.errors import ApiError, ApiUnreachableError, OperatorError, RetryLater
 from kopfka_operator.events import EventPoster
 from kopfka_operator.guard import LONGEST_GRACE, SHORTEST_GRACE, WatchGuard
 from kopfka_operator.kafka.brokers import Brokers
@@ -25,6 +25,7 @@ from kopfka_operator.kube.client import KubeClient, new_session
 from kopfka_operator.kube.connection import find_connection
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, KAFKA_TOPICS
 from kopfka_operator.leader import LeaderElector
+from kopfka_operator.metrics import OperatorMetrics
 from kopfka_operator.mirror import Mirror, cluster_of
 from kopfka_operator.queue import WorkQueue
 from kopfka_runtime.health import Health, serve_health
@@ -77,11 +78,14 @@ class Operator:
         self._brokers = Brokers(self.mirror)
         self._topics = TopicReconciler(context, self._brokers)
         self._clusters = ClusterReconciler(context, self._brokers, self._ask_topics)
+        self._elector = LeaderElector(client, self._lease_namespace(), self._identity)
+        self._metrics = OperatorMetrics(self.mirror, self._acts)
         self._queue: WorkQueue[Key] = WorkQueue(self._work, clock=time.monotonic)
         grace = min(LONGEST_GRACE, max(SHORTEST_GRACE, options.resync_seconds / 2))
         self._guard = WatchGuard(client, self.mirror, WATCHED, options.namespaces, grace=grace)
         self._api_found = False
         self._handled: dict[str, tuple[object, ...]] = {}
+        health.add_collector(self._metrics)
         health.add_liveness("watches", self._guard.wrong)
         # a candidate that waits for the lease is ready: a rollout would else wait for it for ever
         health.add_readiness(
@@ -96,7 +100,7 @@ class Operator:
         """
         if not await _until(stop, self._api_ready()):
             return
-        elector = LeaderElector(self._client, self._lease_namespace(), self._identity)
+        elector = self._elector
         if self._options.leader_election and not await _until(stop, elector.acquire()):
             return
         parts = [self._queue.run(_WORKERS), self._events.run(), self._resync()]
@@ -122,6 +126,9 @@ class Operator:
             await task
         if stopped not in done:
             raise OperatorError("the watches have ended; the log says why")
+
+    def _acts(self) -> bool:
+        return self._elector.leads or not self._options.leader_election
 
     async def _watch(self, stop: asyncio.Event, stop_kopf: asyncio.Event) -> None:
         import kopf  # noqa: PLC0415 - after the API has been asked what it has: the slowest import there is
@@ -173,7 +180,16 @@ class Operator:
     async def _work(self, key: Key) -> float | None:
         kind, namespace, name = key
         reconciler = self._clusters if kind == "KafkaCluster" else self._topics
-        return await reconciler.reconcile(namespace, name)
+        started, outcome = time.monotonic(), "error"
+        try:
+            delay = await reconciler.reconcile(namespace, name)
+            outcome = "done" if delay is None else "retry"
+        except RetryLater:
+            outcome = "retry"
+            raise
+        finally:
+            self._metrics.reconciled(kind, outcome, time.monotonic() - started)
+        return delay
 
     async def _resync(self) -> None:
         """Look at everything again now and then: for drift in Kafka, and for watches that have died."""

@@ -11,7 +11,7 @@ import logging
 from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kopfka_operator.errors import RetryLater
+from kopfka_operator.errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -76,7 +76,7 @@ class WorkQueue(Generic[Key]):
             self._running.add(key)
             try:
                 delay = await self._work(key)
-            except RetryLater as error:
+            except OperatorError as error:
                 delay = self.backoff(key)
                 log.info("%s: %s; again in %.1f s", key, error, delay)
             except Exception:

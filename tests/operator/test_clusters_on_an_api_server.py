@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kopfka_operator.errors import BrokerUnreachableError
+from kopfka_operator.errors import ApiError, BrokerUnreachableError
 from kopfka_operator.kafkacluster.reconciler import ClusterReconciler
 from kopfka_operator.kube.resources import (
     BUDGETS,
@@ -158,6 +158,48 @@ async def test_what_somebody_changed_is_put_right_and_what_they_added_stays(
     assert [path for _, path in bench.writes] == ["/api/v1/namespaces/default/configmaps/events-config"]
     assert "PLAIN" in (await api.get(CONFIG_MAPS, "events-config"))["data"]["server.properties"]
     assert (await api.get(SERVICES, "events-bootstrap"))["metadata"]["annotations"]["mine"] == "yes"
+
+
+async def test_a_quarrel_over_an_object_is_told_and_not_gone_on_with(
+    api: Api, bench: Bench, clusters: ClusterReconciler
+) -> None:
+    await running(api, bench, clusters, {})
+    ref = Ref(CONFIG_MAPS, "default", "events-config")
+    for _ in range(12):
+        await api.patch(CONFIG_MAPS, "events-config", {"data": {"server.properties": "mine"}})
+        await eventually_async(lambda: (bench.context.mirror.get(ref) or {})["data"]["server.properties"] == "mine")
+        await clusters.reconcile("default", "events")
+    applies = [path for method, path in bench.writes if path == ref.path()]
+    assert len(applies) == 5
+    assert (await api.conditions(KAFKA_CLUSTERS, "events"))["Degraded"] == ("True", "ChangedByOthers")
+    assert "--show-managed-fields" in await api.message(KAFKA_CLUSTERS, "events", "Degraded")
+
+
+async def test_an_api_that_refuses_a_part_is_quoted_and_the_rest_goes_on(
+    api: Api, bench: Bench, clusters: ClusterReconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await running(api, bench, clusters, {"storage": {"size": "1Gi"}})
+    apply = bench.context.client.apply
+
+    async def refuse(ref: Ref, manifest: dict[str, Any], subresource: str = "") -> dict[str, Any]:
+        if ref.type is CLAIMS:
+            raise ApiError(403, "Forbidden", "only dynamically provisioned pvc can be resized")
+        return await apply(ref, manifest, subresource)
+
+    monkeypatch.setattr(bench.context.client, "apply", refuse)
+    await api.patch(KAFKA_CLUSTERS, "events", {"spec": {"storage": {"size": "2Gi"}, "config": {"num.partitions": 5}}})
+    await seen(bench, api, "events")
+    await clusters.reconcile("default", "events")
+    assert "num.partitions=5" in (await api.get(CONFIG_MAPS, "events-config"))["data"]["server.properties"]
+    await api.start_pod("events")
+    await pod_seen(bench, api, "events")
+    await clusters.reconcile("default", "events")
+    conditions = await api.conditions(KAFKA_CLUSTERS, "events")
+    assert conditions["Ready"] == ("True", "Ready"), "clients are served, with the former size"
+    assert conditions["Degraded"] == ("True", "StorageCannotGrow")
+    message = await api.message(KAFKA_CLUSTERS, "events", "Degraded")
+    assert "only dynamically provisioned pvc can be resized" in message
+    assert "use a storage class with allowVolumeExpansion" in message
 
 
 async def test_a_changed_setting_rolls_the_pod(api: Api, bench: Bench, clusters: ClusterReconciler) -> None:

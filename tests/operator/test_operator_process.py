@@ -117,6 +117,13 @@ async def test_from_resources_to_a_topic_and_a_clean_stop(
 
     await eventually_async(quiet)
 
+    status, metrics = await operator.probe("/metrics")
+    assert status == 200
+    orders = 'kind="KafkaTopic",name="orders",namespace="default",reason="Ready",type="Ready"'
+    assert f"kopfka_resource_condition{{{orders}}} 1.0" in metrics
+    assert "kopfka_operator_leader 1.0" in metrics
+    assert 'kopfka_operator_reconciles_total{kind="KafkaCluster",outcome="done"}' in metrics
+
     # kopf has left no mark
     for type_, name in ((KAFKA_CLUSTERS, "events"), (KAFKA_TOPICS, "orders"), (CLAIMS, "data-events-broker-0")):
         metadata = (await api.get(type_, name))["metadata"]
@@ -169,13 +176,45 @@ async def test_a_dead_watch_turns_liveness_red(api: Api, operators: list[Operato
         await eventually_async(red)
 
 
+async def test_an_api_server_that_goes_away_for_a_while_is_waited_for(
+    api: Api, operators: list[OperatorProcess], tmp_path: Path
+) -> None:
+    async with breakable_proxy(api) as proxy:
+        operator = OperatorProcess(
+            proxy.kubeconfig(tmp_path), tmp_path / "operator.log", "--resync", "1", "--leader-election", "off"
+        )
+        operators.append(operator)
+        proxy.refuse = True
+        await operator.start()
+        await eventually_async(lambda: "waiting" in operator.log.read_text())
+        proxy.refuse = False
+        await api.create(KAFKA_CLUSTERS, "first", {})
+        await eventually_async(lambda: _exists(api, STATEFUL_SETS, "first-broker"))
+        proxy.refuse = True
+        proxy.cut()
+        await eventually_async(lambda: operator.log.read_text().count("503") > 2)
+        await api.create(KAFKA_CLUSTERS, "second", {})
+        proxy.refuse = False
+        await eventually_async(lambda: _exists(api, STATEFUL_SETS, "second-broker"))
+        assert (await operator.probe("/healthz"))[0] == 200
+        assert operator.process is not None
+        assert operator.process.returncode is None
+
+
 class Proxy:
     """A reverse proxy to the API server that can swallow what watches deliver, and keep their connections open."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.swallow = False
+        self.refuse = False
+        self.watches: set[asyncio.Task[object]] = set()
         self.port = free_port()
+
+    def cut(self) -> None:
+        """End all that is under way."""
+        for task in list(self.watches):
+            task.cancel()
 
     def kubeconfig(self, folder: Path) -> Path:
         path = folder / "proxied"
@@ -197,6 +236,12 @@ async def breakable_proxy(api: Api) -> AsyncIterator[Proxy]:
     unverified.verify_mode = ssl.CERT_NONE
 
     async def forward(request: web.Request) -> web.StreamResponse:
+        if proxy.refuse:
+            return web.json_response({"kind": "Status", "code": 503, "message": "HTTP 503"}, status=503)
+        task = asyncio.current_task()
+        assert task is not None
+        proxy.watches.add(task)
+        task.add_done_callback(proxy.watches.discard)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in ("host",)}
         async with session.request(
             request.method, api.url + request.path_qs, headers=headers, data=await request.read()

@@ -45,6 +45,6 @@ class Reason(StrEnum):
     REPLICAS_CANNOT_CHANGE = "ReplicasCannotChange"
     REFUSED_BY_BROKER = "RefusedByBroker"
     REFUSED_BY_API_SERVER = "RefusedByApiServer"
-    INTERNAL_ERROR = "InternalError"
+    CHANGED_BY_OTHERS = "ChangedByOthers"
     # reported in events
     DRIFT_CORRECTED = "DriftCorrected"

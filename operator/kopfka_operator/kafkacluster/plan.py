@@ -36,6 +36,10 @@ class Observed:
         return self.objects.get(ref)
 
 
+_FIXED = ("volumeClaimTemplates", "serviceName", "selector", "podManagementPolicy")
+"""What a StatefulSet cannot change in place."""
+
+
 def names(cluster: Cluster) -> tuple[Ref, ...]:
     """Return every object that a plan may want to know of."""
     return (
@@ -194,13 +198,13 @@ def _stateful_set(cluster: Cluster, observed: Observed, address: ExternalAddress
     storage_class = cluster.spec.storage.storage_class_name
     if live is not None:
         template = (live["spec"].get("volumeClaimTemplates") or [{}])[0].get("spec", {})
+        # the claim's class never changes, and which is the default one is not known here
         storage_class = template.get("storageClassName")
-        size = template.get("resources", {}).get("requests", {}).get("storage", "0")
-        movable = mine(cluster, live) and not live["metadata"].get("deletionTimestamp")
-        if movable and parse_quantity(size) != parse_quantity(storage):
-            return [Delete(cluster.stateful_set, live["metadata"]["uid"], orphan=True)]
-        storage = size if parse_quantity(size) == parse_quantity(storage) else storage
     manifest = render.stateful_set(cluster, address, storage=storage, storage_class=storage_class)
+    if live is not None and mine(cluster, live) and not live["metadata"].get("deletionTimestamp"):
+        fixed = {name: manifest["spec"][name] for name in _FIXED}
+        if not covers(live["spec"], fixed):
+            return [Delete(cluster.stateful_set, live["metadata"]["uid"], orphan=True)]
     return _apply(cluster, observed, cluster.stateful_set, manifest)
 
 

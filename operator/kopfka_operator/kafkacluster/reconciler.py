@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from kopfka_operator.actions import Action, Apply, Delete
 from kopfka_operator.api.reasons import ConditionType, Reason
+from kopfka_operator.contention import Contention
 from kopfka_operator.context import Context, is_leaving, is_paused, paused_status
 from kopfka_operator.errors import ApiError, BrokerUnreachableError, OperatorError, RetryLater
 from kopfka_operator.kafkacluster.plan import Observed, leaving, names, plan
-from kopfka_operator.kafkacluster.render import Cluster
+from kopfka_operator.kafkacluster.render import Cluster, digest
 from kopfka_operator.kafkacluster.report import Facts, is_ready, report
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, Ref
 from kopfka_operator.specs import invalid_spec
@@ -35,6 +36,7 @@ class ClusterReconciler:
     def __init__(self, context: Context, brokers: Brokers, on_change: Callable[[str, str], None]) -> None:
         self._context = context
         self._brokers = brokers
+        self._contention = Contention()
         self._on_change = on_change  # told namespace and name of a cluster that has become ready, or has gone
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
@@ -43,6 +45,7 @@ class ClusterReconciler:
         body = self._context.mirror.get(ref)
         if body is None or is_leaving(body):
             await self._brokers.forget(namespace, name)
+            self._contention.forget(namespace, name)
             self._on_change(namespace, name)
             return None  # what it owned goes with it, by owner references
         if is_paused(body):
@@ -84,12 +87,32 @@ class ClusterReconciler:
             actions = plan(cluster, observed)
             if not actions:
                 return observed, [], False
+            actions, contended = self._without_contended(actions)
+            if not actions:
+                return observed, contended, False
             failures, transient = await self._carry_out(cluster, actions)
+            failures += contended
             observed = self._refreshed(cluster, observed, actions)
             if failures or transient:
                 return observed, failures, transient
-        log.warning("KafkaCluster %s/%s: something keeps changing what is applied", cluster.namespace, cluster.name)
         return observed, [], True
+
+    def _without_contended(self, actions: list[Action]) -> tuple[list[Action], list[Problem]]:
+        """Leave out what somebody else keeps undoing: a quarrel helps nobody, and is told instead."""
+        kept, problems = [], []
+        for action in actions:
+            if isinstance(action, Apply) and self._contention.contended(action.ref, digest(action.manifest)):
+                problems.append(
+                    Problem(
+                        Reason.CHANGED_BY_OTHERS,
+                        f"{action.ref} is changed by something else as often as it is applied: find out what with "
+                        f"kubectl get {action.ref.type.plural} -n {action.ref.namespace} {action.ref.name} "
+                        "-o yaml --show-managed-fields, and stop it",
+                    )
+                )
+            else:
+                kept.append(action)
+        return kept, problems
 
     def _refreshed(self, cluster: Cluster, observed: Observed, actions: list[Action]) -> Observed:
         objects = dict(observed.objects)
@@ -126,6 +149,7 @@ class ClusterReconciler:
     async def _do(self, action: Action) -> None:
         client, mirror = self._context.client, self._context.mirror
         if isinstance(action, Apply):
+            self._contention.note(action.ref, digest(action.manifest))
             mirror.put(action.ref.type, await client.apply(action.ref, action.manifest))
             log.debug("applied %s", action.ref)
         elif isinstance(action, Delete):

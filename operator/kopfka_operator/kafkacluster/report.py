@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kopfka_operator.api.reasons import Reason
 from kopfka_operator.kafkacluster.plan import (
+    awaits_port,
     external_address,
     external_listener,
     leaving,
@@ -98,7 +99,7 @@ def _health(
         return not_ready(Reason.ROLLING_OUT, rolls), progressing(Reason.ROLLING_OUT, rolls)
     if stuck is not None:
         return not_ready(stuck.reason, stuck.message), progressing(Reason.STARTING, "waiting for the broker's pod")
-    starts = _waiting(cluster, observed.get(cluster.pod))
+    starts = _waiting(cluster, observed)
     return not_ready(Reason.STARTING, starts), progressing(Reason.STARTING, starts)
 
 
@@ -110,7 +111,7 @@ def _growing(cluster: Cluster, observed: Observed) -> Draft | None:
     wanted = claim["spec"]["resources"]["requests"]["storage"]
     if parse_quantity(capacity) >= parse_quantity(wanted):
         return None
-    return progressing(Reason.RESIZING, f"the volume grows from {capacity} to {wanted}")
+    return progressing(Reason.RESIZING, f"waiting for the storage to grow from {capacity} to {wanted}")
 
 
 def _pending_address(cluster: Cluster, observed: Observed) -> Draft | None:
@@ -124,9 +125,11 @@ def _pending_address(cluster: Cluster, observed: Observed) -> Draft | None:
     )
 
 
-def _waiting(cluster: Cluster, pod: Manifest | None) -> str:
+def _waiting(cluster: Cluster, observed: Observed) -> str:
+    pod = observed.get(cluster.pod)
     if pod is None:
-        return f"waiting for {cluster.pod}"
+        missing = f"the node port of {cluster.external}" if awaits_port(cluster, observed) else cluster.pod
+        return f"waiting for {missing}"
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return f"{cluster.pod} cannot be placed on a node: {condition.get('message') or condition.get('reason')}"
