@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.groups.compaction import Compaction
 from kopfka_broker.groups.errors import of_the_log
 from kopfka_broker.groups.journal import Journal
 from kopfka_broker.groups.membership import Membership
 from kopfka_broker.groups.offsets import CommittedOffsets
 from kopfka_broker.groups.ports import OffsetsRecord
-from kopfka_broker.groups.records import encode_group_key, encode_group_value, encode_offset_key, partition_for
+from kopfka_broker.groups.records import (
+    encode_group_key,
+    encode_group_value,
+    encode_offset_key,
+    encode_offset_value,
+    partition_for,
+)
 from kopfka_broker.groups.timers import Timers
 from kopfka_runtime.errors import KopfkaError
 
@@ -43,6 +50,12 @@ class Core:
         self.offsets = CommittedOffsets()
         self.journal = Journal(store, clock)
         self.membership = Membership(settings, self.timers, clock, self._store_generation)
+        self.compaction = Compaction(store, self.journal, self._live)
+        self.journal.on_quiet = self.compaction.consider
+        self.generations: dict[str, bytes] = {}
+        """The stored generation of each group, as it is in the log."""
+        self.foreign: dict[int, list[OffsetsRecord]] = {}
+        """Records that are not ours to understand, by partition: they are kept as they are."""
         self.loaded = False
         self._store = store
         self._settling: set[asyncio.Task[None]] = set()
@@ -64,16 +77,35 @@ class Core:
         if delete_group:
             records.append(OffsetsRecord(encode_group_key(group), None))
         try:
-            write = self.journal.append(self.partition(group), records, partial(self._forgotten, group, keys))
+            write = self.journal.append(
+                self.partition(group), records, partial(self._forgotten, group, keys, delete_group)
+            )
         except LOG_ERRORS as error:
             return _failed(error)
         if delete_group:
             self.membership.delete(group)  # at once: who joins from now on joins a new group
         return self._settle_forgotten(group, write, delete_group)
 
-    def _forgotten(self, group: str, keys: Iterable[tuple[str, int]]) -> None:
+    def _forgotten(self, group: str, keys: Iterable[tuple[str, int]], deleted: bool) -> None:
         for topic, number in keys:
             self.offsets.remove(group, topic, number)
+        if deleted:
+            self.generations.pop(group, None)
+
+    def _live(self, partition: int) -> list[OffsetsRecord]:
+        """Return what of a partition still counts."""
+        records = list(self.foreign.get(partition, ()))
+        for group in self.generations.keys() | set(self.offsets.groups()):
+            if self.partition(group) != partition:
+                continue
+            generation = self.generations.get(group)
+            if generation is not None:
+                records.append(OffsetsRecord(encode_group_key(group), generation))
+            for topic, values in self.offsets.of_group(group).items():
+                for number, value in values.items():
+                    key = encode_offset_key(group, topic, number)
+                    records.append(OffsetsRecord(key, encode_offset_value(value)))
+        return records
 
     async def _settle_forgotten(self, group: str, write: Write, deleted: bool) -> None:
         try:
@@ -84,9 +116,14 @@ class Core:
             raise
 
     def _store_generation(self, group: str, metadata: GroupMetadata, done: Callable[[ErrorCode], None]) -> None:
-        record = OffsetsRecord(encode_group_key(group), encode_group_value(metadata))
+        value = encode_group_value(metadata)
+
+        def apply() -> None:
+            self.generations[group] = value
+            done(ErrorCode.none)
+
         try:
-            write = self.journal.append(self.partition(group), [record], partial(done, ErrorCode.none))
+            write = self.journal.append(self.partition(group), [OffsetsRecord(encode_group_key(group), value)], apply)
         except LOG_ERRORS as error:
             done(of_the_log(error))
             return

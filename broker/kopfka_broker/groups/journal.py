@@ -35,6 +35,10 @@ class Journal:
         self._store = store
         self._clock = clock
         self._pending: dict[int, deque[Write]] = {}
+        self.appended: dict[int, int] = {}
+        """How many records were written to each partition."""
+        self.on_quiet: Callable[[int], None] | None = None
+        """Called with a partition when everything written to it is durable and applied."""
 
     def append(self, partition: int, records: Sequence[OffsetsRecord], apply: Callable[[], None]) -> Write:
         """Append records; `apply` is called once they are durable, during `settle` of this or a later write.
@@ -47,7 +51,12 @@ class Journal:
             end = self._store.append(partition, chunk, now)
         write = Write(partition, end, apply)
         self._pending.setdefault(partition, deque()).append(write)
+        self.appended[partition] = self.appended.get(partition, 0) + len(records)
         return write
+
+    def busy(self, partition: int) -> bool:
+        """Tell whether something written to a partition is not durable and applied yet."""
+        return bool(self._pending.get(partition))
 
     async def settle(self, write: Write) -> None:
         """Return once a write is durable and applied.
@@ -64,14 +73,8 @@ class Journal:
             raise
         while pending and pending[0].end <= write.end:
             pending.popleft().apply()
-
-    async def write(self, partition: int, records: Sequence[OffsetsRecord], apply: Callable[[], None]) -> None:
-        """Append records and return once they are durable and applied.
-
-        Raises:
-            KopfkaError: they are not.
-        """
-        await self.settle(self.append(partition, records, apply))
+        if not pending and self.on_quiet is not None:
+            self.on_quiet(write.partition)
 
 
 def _chunks(records: Sequence[OffsetsRecord]) -> list[Sequence[OffsetsRecord]]:

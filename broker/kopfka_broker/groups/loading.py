@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kopfka_broker.groups.errors import MalformedRecordError
+from kopfka_broker.groups.ports import OffsetsRecord
 from kopfka_broker.groups.records import GroupKey, OffsetKey, decode_group_value, decode_key, decode_offset_value
 
 if TYPE_CHECKING:
@@ -30,23 +31,27 @@ async def replay(store: OffsetsLog, core: Core) -> None:
     skipped = 0
     for partition in range(store.partition_count):
         last: dict[bytes, bytes | None] = {}
+        number = 0
         for number, record in enumerate(store.read_all(partition), 1):
             last[record.key] = record.value
             if number % _RECORDS_A_TURN == 0:
                 await asyncio.sleep(0)
-        for raw_key, value in last.items():
-            if value is None:
-                continue
+        valid = [OffsetsRecord(key, value) for key, value in last.items() if value is not None]
+        core.compaction.loaded(partition, number, len(valid))
+        for record in valid:
             try:
-                key = decode_key(raw_key)
+                key = decode_key(record.key)
                 if isinstance(key, OffsetKey):
-                    offsets[key] = decode_offset_value(value)
-                elif isinstance(key, GroupKey):
-                    groups[key.group] = decode_group_value(value)
-                else:
-                    skipped += 1
+                    offsets[key] = decode_offset_value(record.value or b"")
+                    continue
+                if isinstance(key, GroupKey):
+                    groups[key.group] = decode_group_value(record.value or b"")
+                    core.generations[key.group] = record.value or b""
+                    continue
+                skipped += 1
             except MalformedRecordError as error:
                 log.error("partition %d of __consumer_offsets: a record was left out: %s", partition, error)
+            core.foreign.setdefault(partition, []).append(record)
         await asyncio.sleep(0)
     core.membership.load(groups)
     for key, committed in offsets.items():

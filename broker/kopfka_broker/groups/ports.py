@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from kopfka_broker.context import RequestContext
 
@@ -53,6 +53,19 @@ class OffsetsLog(Protocol):
 
     def read_all(self, partition: int) -> Iterator[OffsetsRecord]:
         """Give every data record of the partition, oldest first (no control records, none of aborted transactions)."""
+        ...
+
+
+@runtime_checkable
+class TrimmableLog(Protocol):
+    """A log that can let go of its oldest records."""
+
+    def trim(self, partition: int, before_offset: int) -> None:
+        """Move the log start offset of a partition up, as DeleteRecords does; `read_all` starts there from then on.
+
+        Raises:
+            KopfkaError: it stays where it was.
+        """
         ...
 
 

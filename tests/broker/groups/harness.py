@@ -42,6 +42,7 @@ class Log:
         self.partition_count = partition_count
         self.partitions: dict[int, list[OffsetsRecord]] = {}
         self.durable: dict[int, int] = {}
+        self.starts: dict[int, int] = {}
         self.batches: list[int] = []
         self.held = False
         self.broken: Exception | None = None
@@ -75,13 +76,22 @@ class Log:
 
     def crash(self) -> Log:
         """Return what a restart finds where nothing more than the durable records survived."""
-        after = Log(self.partition_count)
+        after = type(self)(self.partition_count)
+        after.starts = dict(self.starts)
         after.partitions = {number: log[: self.durable.get(number, 0)] for number, log in self.partitions.items()}
         after.durable = {number: len(log) for number, log in after.partitions.items()}
         return after
 
     def read_all(self, partition: int) -> Iterator[OffsetsRecord]:
-        yield from self.partitions.get(partition, [])
+        yield from self.partitions.get(partition, [])[self.starts.get(partition, 0) :]
+
+
+class TrimmedLog(Log):
+    """A log that lets go of its oldest records, as the broker's does."""
+
+    def trim(self, partition: int, before_offset: int) -> None:
+        assert before_offset <= self.durable[partition], "what stands for the records trimmed is not durable"
+        self.starts[partition] = before_offset
 
 
 class Cluster:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from kio.schema.errors import ErrorCode
 
-from broker.groups.harness import OK, Coordination, errors, storage_error
+from broker.groups.harness import OK, Coordination, TrimmedLog, errors, storage_error
 from kopfka_broker.groups.group import State
 
 GROUP = "g"
@@ -72,7 +72,8 @@ class Interleaving(RuleBasedStateMachine):
 
     @initialize(size=st.sampled_from([2, 100]))
     def start(self, size: int) -> None:
-        self.it = self.run(Coordination.started(max_size=size, initial_rebalance_delay_ms=1_000))
+        self.it = self.run(Coordination.started(TrimmedLog(), max_size=size, initial_rebalance_delay_ms=1_000))
+        self.it.core.compaction.least = 2
 
     def teardown(self) -> None:
         if hasattr(self, "it"):
@@ -220,7 +221,7 @@ class Interleaving(RuleBasedStateMachine):
     @rule()
     def broker_is_killed(self) -> None:
         tasks = [task for process in self.processes for task in (process.join, process.sync) if task is not None]
-        for task in (*tasks, *self.abandoned, *self.it.core._settling):
+        for task in (*tasks, *self.abandoned, *self.it.core._settling, *self.it.core.compaction._running.values()):
             task.cancel()
         for commits in self.commits.values():
             for commit in commits:
@@ -230,6 +231,7 @@ class Interleaving(RuleBasedStateMachine):
             process.join = process.sync = None
         self.abandoned.clear()
         self.it = self.run(self.it.restarted())
+        self.it.core.compaction.least = 2
         self.told = Told()
         self.fetch()
 
