@@ -1,10 +1,8 @@
-"""All controllers, started and stopped together; and events that are forgotten in time."""
+"""All controllers, started and stopped together."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from kopfka_local.api.errors import ApiError
@@ -18,19 +16,14 @@ from kopfka_local.controllers.namespaces import Namespaces
 from kopfka_local.controllers.replicasets import ReplicaSets
 from kopfka_local.controllers.services import Services
 from kopfka_local.controllers.statefulsets import StatefulSets
-from kopfka_local.kinds import EVENTS, STORAGE_CLASSES, key_of
+from kopfka_local.kinds import STORAGE_CLASSES
 from kopfka_local.recorder import Recorder
-from kopfka_local.times import now, parse_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kopfka_local.api.cluster import Cluster
     from kopfka_local.watching import Informers
-
-_EVENTS_KEPT = timedelta(hours=1)  # --event-ttl of a real API server
-_SWEEP_SECONDS = 600.0
-
 
 class Manager:
     """Every controller of a local cluster."""
@@ -51,7 +44,6 @@ class Manager:
             Budgets(writer, informers),
             self._garbage,
         ]
-        self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin. The informers have seen everything that is there."""
@@ -63,21 +55,8 @@ class Manager:
         await self._garbage.start()
         for controller in self._controllers:
             controller.worker.start()
-        self._sweeper = asyncio.create_task(self._forget_events(), name="event expiry")
 
     async def stop(self) -> None:
         """End what is under way."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
         await self._garbage.stop()
         await asyncio.gather(*(controller.worker.stop() for controller in self._controllers))
-
-    async def _forget_events(self) -> None:
-        while True:
-            oldest = now() - _EVENTS_KEPT
-            for event in (await self._cluster.list(EVENTS))[0]:
-                last = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-                if parse_time(last) < oldest:
-                    with contextlib.suppress(ApiError):
-                        await self._cluster.delete(EVENTS, *key_of(event))
-            await asyncio.sleep(_SWEEP_SECONDS)

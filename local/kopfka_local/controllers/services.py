@@ -5,6 +5,7 @@ A cluster address is a loopback address from 127.96.0.0/16; the node listens on 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -24,14 +25,18 @@ from kopfka_local.kinds import (
     owner_reference,
     uid_of,
 )
+from kopfka_local.node.addresses import try_bind
+from kopfka_local.node.routes import OWN_ADDRESS
+from kopfka_local.node.addresses import try_bind
 from kopfka_local.podstate import is_ended, is_ready, named_port
 from kopfka_local.watching import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kopfka_local.watching import Informers
 
+NODE_ADDRESS = "127.0.0.1"
 FIRST_NODE_PORT, LAST_NODE_PORT = 30000, 32767
 MANAGED_BY = "endpointslice-controller.k8s.io"
 
@@ -154,25 +159,47 @@ def _host(pod: Object, service: Object) -> str:
     return str(pod["spec"].get("hostname") or "") if pod["spec"].get("subdomain") == name_of(service) else ""
 
 
-def allocate(service: Object, others: Iterable[Object]) -> Object:
-    """Return the merge patch that gives a service the addresses and node ports its type needs; {} where it has all. Pure."""
+def allocate(service: Object, others: Iterable[Object], in_use: Callable[[str, int], bool]) -> Object:
+    """Return the merge patch that gives a service the addresses and node ports its type needs; {} where it has all.
+
+    The search starts at a place that follows from the service's uid, so that two clusters on one machine seldom meet.
+    `in_use` tells whether something else listens on an address and port of this machine.
+    """
     spec = service["spec"]
     kind = spec.get("type") or "ClusterIP"
     others = [other for other in others if uid_of(other) != uid_of(service)]
+    start = int.from_bytes(hashlib.blake2b(uid_of(service).encode(), digest_size=4).digest())
     patch: Object = {}
     if kind == "ExternalName":
         return patch
     if not spec.get("clusterIP"):
         taken = {other["spec"].get("clusterIP") for other in others}
-        candidates = (f"127.96.{number // 256}.{number % 256}" for number in range(1, 65535))
-        address = next(candidate for candidate in candidates if candidate not in taken)
+        ports = [port["port"] for port in spec.get("ports") or ()]
+        candidates = (f"127.96.{number // 256}.{number % 256}" for number in _around(range(1, 65535), start))
+        address = next(
+            candidate
+            for candidate in candidates
+            if candidate not in taken and not any(in_use(candidate, port) for port in ports)
+        )
         patch |= {"clusterIP": address, "clusterIPs": [address]}
     if kind in ("NodePort", "LoadBalancer") and any(not port.get("nodePort") for port in spec.get("ports") or ()):
         used = {port.get("nodePort") for other in others for port in other["spec"].get("ports") or ()}
         used |= {port.get("nodePort") for port in spec["ports"]}
-        free = (number for number in range(FIRST_NODE_PORT, LAST_NODE_PORT + 1) if number not in used)
+        numbers = _around(range(NODE_ADDRESS = "127.0.0.1"
+FIRST_NODE_PORT, LAST_NODE_PORT + 1), start)
+        free = (number for number in numbers if number not in used and not in_use(OWN_ADDRESS, number))
         patch["ports"] = [port if port.get("nodePort") else port | {"nodePort": next(free)} for port in spec["ports"]]
     return {"spec": patch} if patch else {}
+
+
+def _around(numbers: range, start: int) -> Iterator[int]:
+    """All of `numbers` once, from the one that `start` falls on."""
+    return (numbers[(start + step) % len(numbers)] for step in range(len(numbers)))
+
+
+def listened_on(address: str, port: int) -> bool:
+    """Tell whether another listener has the port; an address this machine does not have is nobody's."""
+    return try_bind(address, port) == errno.EADDRINUSE
 
 
 class Services:
@@ -201,7 +228,7 @@ class Services:
         service = self._services.get(*key)
         if service is None or deleting(service):
             return None
-        if patch := allocate(service, self._services.all()):
+        if patch := allocate(service, self._services.all(), listened_on):
             service = await self._writer.patch(SERVICES, service, patch)
         if service["spec"].get("type") == "LoadBalancer":
             await self._writer.status(

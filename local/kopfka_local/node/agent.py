@@ -26,7 +26,7 @@ from kopfka_local.node.hosts import render_hosts, write_hosts
 from kopfka_local.node.logs import ContainerLog
 from kopfka_local.node.pod import Place, PodWorker, Services
 from kopfka_local.node.processes import Processes
-from kopfka_local.node.proxy import Proxies
+from kopfka_local.node.proxy import Frontend, Proxies
 from kopfka_local.node.routes import frontends
 from kopfka_local.node.volumes import Sources
 from kopfka_local.podstate import is_ended
@@ -43,6 +43,7 @@ _LEASE_NAMESPACE = "kube-node-lease"
 _LEASE_SECONDS = 40
 _HEARTBEAT_SECONDS = 10.0
 _STOP_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 
 
 def machine() -> Machine:
@@ -294,10 +295,11 @@ class Agent:
     async def _keep_network(self) -> None:
         while True:
             self._network.clear()
+            refused: dict[Frontend, str] = {}
             services = self._informers[SERVICES].all()
             wanted = frontends(services, self._informers[SLICES].all())
             try:
-                await self._proxies.serve(wanted)
+                refused = await self._proxies.serve(wanted)
                 self._proxied = {
                     key_of(service): service["spec"]["clusterIP"]
                     for service in services
@@ -306,7 +308,9 @@ class Agent:
                 self.write_hosts()
             except Exception:
                 log.exception("the network of services could not be updated")
-            await self._network.wait()
+            with contextlib.suppress(TimeoutError):
+                # what another process holds may come free; an address this machine does not have does not come
+                await asyncio.wait_for(self._network.wait(), _RETRY_SECONDS if refused else None)
 
     def _sweep(self) -> None:
         """Remove folders and logs of pods that are no more."""

@@ -6,8 +6,10 @@ The endpoints are asked for at each connection, so a change of them needs no cha
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -106,7 +108,7 @@ class Proxies:
         return any(frontend.address == address for frontend in self._servers)
 
     async def serve(self, wanted: dict[Frontend, Sequence[Target]]) -> dict[Frontend, str]:
-        """Listen on exactly these; return why those that cannot be listened on cannot."""
+        """Listen on exactly these; return why those cannot be listened on that might be later."""
         async with self._lock:
             for frontend in [frontend for frontend in self._servers if frontend not in wanted]:
                 self._servers.pop(frontend).close()
@@ -126,11 +128,11 @@ class Proxies:
                     )
                     self._refused.pop(frontend, None)
                 except OSError as error:
-                    why = error.strerror or str(error)
+                    why = os.strerror(error.errno) if error.errno else str(error)
                     if self._refused.get(frontend) != why:
                         log.info("no proxy on %s:%s: %s", frontend.address, frontend.port, why)
                     self._refused[frontend] = why
-            return dict(self._refused)
+            return {frontend: why for frontend, why in self._refused.items() if why != os.strerror(errno.EADDRNOTAVAIL)}
 
     async def close(self) -> None:
         """Listen no longer."""
