@@ -48,8 +48,9 @@ def produce(
     at_half: Callable[[], None] | None = None,
     half: int = 0,
 ) -> None:
-    """Send every line with idempotence and `acks=all`, note acknowledgements, and call `at_half` after `half` lines."""
+    """Send every line with idempotence and `acks=all`, note acknowledgements, call `at_half` after `half` of them."""
     failed: list[str] = []
+    killers: list[threading.Thread] = []
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -69,8 +70,10 @@ def produce(
         place = (message.partition(), message.offset())
         assert place not in ledger.acknowledged, f"{place} was acknowledged twice"
         ledger.acknowledged[place] = (message.key(), message.value())
+        if at_half is not None and not killers and len(ledger.acknowledged) >= half:
+            killers.append(threading.Thread(target=at_half))
+            killers[0].start()
 
-    killer: threading.Thread | None = None
     for number, (key, value) in enumerate(lines, 1):
         while True:
             try:
@@ -80,12 +83,10 @@ def produce(
                 producer.poll(0.5)
         if number % 1000 == 0:
             producer.poll(0)
-        if at_half is not None and number == half:
-            killer = threading.Thread(target=at_half)
-            killer.start()
     left = producer.flush(150)
-    if killer is not None:
+    for killer in killers:
         killer.join()
+    assert len(killers) == (at_half is not None), "half of the records were never acknowledged"
     assert not failed, f"{len(failed)} records were not delivered: {failed[0]}"
     assert left == 0, f"{left} records were never acknowledged"
 
