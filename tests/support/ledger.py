@@ -59,7 +59,7 @@ def produce(
             "batch.size": 131072,
             "delivery.timeout.ms": 120_000,
             "reconnect.backoff.max.ms": 500,
-            "queue.buffering.max.messages": 500_000,
+            "queue.buffering.max.messages": 20_000,
         }
     )
 
@@ -81,8 +81,9 @@ def produce(
                 break
             except BufferError:
                 producer.poll(0.5)
-        if number % 1000 == 0:
-            producer.poll(0)
+        if number % 100 == 0:
+            dying = any(killer.is_alive() for killer in killers)
+            producer.poll(0.01 if dying else 0)  # not too fast, so that there is something to lose when the kill comes
     left = producer.flush(150)
     for killer in killers:
         killer.join()
@@ -113,12 +114,11 @@ def read_by_group(
             ledger.twice.extend(batch.keys() & ledger.committed.keys())
             ledger.committed.update(batch)
             counts[index] += len(batch)
-            committed = len(ledger.committed)
-        if committed >= wanted:
-            done.set()
-        if at_half is not None and committed >= wanted // 2 and not half_called.is_set():
-            half_called.set()
-            at_half()
+            if len(ledger.committed) >= wanted:
+                done.set()
+            if at_half is not None and len(ledger.committed) >= wanted // 2 and not half_called.is_set():
+                half_called.set()
+                at_half()  # the other members wait too: the second half is read after it
 
     def run(index: int) -> None:
         try:
