@@ -206,6 +206,8 @@ class Rebalancer:
         if member is not None and waits and not member.is_new:
             return  # it waits for us, not we for it
         pending = member_id in group.pending_members
+        if member is None and not pending:
+            return
         log.info("group %s: %s did not show up in time", group.group_id, member_id)
         group.remove(member_id)
         if group.state is State.PREPARING_REBALANCE and group.all_joined:

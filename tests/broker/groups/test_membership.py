@@ -324,6 +324,23 @@ async def test_a_member_waiting_for_others_needs_no_heartbeat() -> None:
     assert (await again).error_code is OK
 
 
+async def test_a_session_begins_anew_when_the_assignment_came() -> None:
+    it = await Coordination.started(initial_rebalance_delay_ms=1_000)
+    joins = [it.join(version=3, rebalance_timeout=60_000) for _ in range(2)]
+    await it.pass_time(2_000)
+    leader, follower = sorted([await join for join in joins], key=lambda joined: joined.member_id != joined.leader)
+    waiting = it.sync(follower, version=3)
+    for _ in range(3):  # longer than the follower's session, which waits and so cannot send heartbeats
+        await it.pass_time(9_000)
+        assert await it.heartbeat(leader) is OK
+    await it.sync(leader, {}, version=3)
+    assert (await waiting).error_code is OK
+    await it.pass_time(9_000)
+    assert await it.heartbeat(leader) is OK
+    await it.pass_time(1_000)
+    assert await it.heartbeat(leader) is ErrorCode.rebalance_in_progress
+
+
 # ---- leaving
 
 
@@ -337,6 +354,7 @@ async def test_leaving_makes_a_rebalance_and_the_last_one_leaves_an_empty_group(
     assert (again.generation_id, again.leader) == (2, follower.member_id)
     await it.leave(follower.member_id)
     assert (state(it), generation(it)) == (State.EMPTY, 3)
+    assert it.core.membership.groups["g"].leader is None
 
 
 @pytest.mark.parametrize("version", range(KAFKA_VERSIONS[ApiKey.LEAVE_GROUP].high + 1))

@@ -46,6 +46,15 @@ async def test_it_comes_back_without_a_rebalance(version: int) -> None:
     assert (await it.sync(back, **NAMED)).assignment == b"mine"
 
 
+async def test_the_session_of_the_process_before_ends_without_a_trace() -> None:
+    it = await Coordination.started()
+    await named(it)
+    back = await it.join(**NAMED)
+    for _ in range(4):
+        await it.pass_time(6_000)
+        assert await it.heartbeat(back, **NAMED) is OK
+
+
 async def test_the_process_before_is_fenced() -> None:
     it = await Coordination.started()
     before = await named(it)
