@@ -77,7 +77,7 @@ def test_killed_again_and_again_every_acknowledged_record_is_there(tmp_path):
         assert offsets == list(range(log.log_end_offset))
         assert len(log_files(log)) > 1
     assert acknowledged.items() <= found.items()
-    assert len(acknowledged) > ROUNDS * 200
+    assert len(acknowledged) >= 1000
     crash(manager)
 
 

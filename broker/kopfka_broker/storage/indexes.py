@@ -1,8 +1,8 @@
 """The sparse indexes of a segment, in the files of Apache Kafka: `.index` (offset to position), `.timeindex`.
 
 Entries live in compact arrays, searched by bisection, and are written to their file when the log says so (roll,
-checkpoint, close): an append costs no second write. An index can always be rebuilt from its log file, so a
-file that makes no sense is reported as absent. The arrays of segments no one reads are dropped.
+checkpoint, close): an append costs no second write. An index can always be rebuilt from its log file, so a file that
+makes no sense is reported as absent. The arrays of segments no one reads are dropped, and read again when needed.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kopfka_broker.storage.log import PartitionLog
     from kopfka_broker.storage.segment import Segment
     from kopfka_wire.batches import BatchHeader
+    from kopfka_wire.records import Record
 
 Found = tuple[int, int, int]
 """Timestamp, offset, leader epoch."""
@@ -38,16 +39,23 @@ def find_offset_for_time(log: PartitionLog, timestamp: int) -> Found | None:
 
 
 def find_max_timestamp(log: PartitionLog) -> Found | None:
-    """Return the first record that has the largest timestamp of the log."""
-    segments = [segment for segment in log.segments if segment.max_timestamp >= 0]
-    if not segments:
-        return None
-    segment = max(segments, key=lambda segment: segment.max_timestamp)
-    largest = segment.max_timestamp
-    for position, header in _batches(segment, segment.times.lookup(largest)):
-        if header.max_timestamp == largest:
-            return _first_record(segment, position, header, largest, log.log_start_offset)
-    return None
+    """Return the first record at or above the log start offset that has the largest timestamp."""
+    best: Found | None = None
+    start = log.log_start_offset
+    for segment in log.segments:
+        largest = best[0] if best else -1
+        if segment.max_timestamp <= largest:
+            continue
+        whole = segment.base_offset >= start
+        offset = segment.times.lookup(segment.max_timestamp) if whole else start
+        for position, header in _batches(segment, offset):
+            if header.max_timestamp > largest and header.last_offset >= start:
+                found = _largest_record(segment, position, header, start)
+                if found is not None and found[0] > largest:
+                    best, largest = found, found[0]
+            if whole and header.max_timestamp == segment.max_timestamp:
+                break
+    return best
 
 
 def _batches(segment: Segment, offset: int) -> Iterator[tuple[int, BatchHeader]]:
@@ -58,13 +66,31 @@ def _batches(segment: Segment, offset: int) -> Iterator[tuple[int, BatchHeader]]
 
 
 def _first_record(segment: Segment, position: int, header: BatchHeader, timestamp: int, start: int) -> Found | None:
-    epoch = header.partition_leader_epoch
+    records = _records(segment, position, header)
+    if records is None:
+        return header.max_timestamp, max(header.base_offset, start), header.partition_leader_epoch
+    for record in records:
+        if record.timestamp >= timestamp and record.offset >= start:
+            return record.timestamp, record.offset, header.partition_leader_epoch
+    return None
+
+
+def _largest_record(segment: Segment, position: int, header: BatchHeader, start: int) -> Found | None:
+    records = _records(segment, position, header)
+    if records is None:
+        return header.max_timestamp, max(header.base_offset, start), header.partition_leader_epoch
+    wanted = [record for record in records if record.offset >= start]
+    if not wanted:
+        return None
+    newest = max(wanted, key=lambda record: record.timestamp)
+    return newest.timestamp, newest.offset, header.partition_leader_epoch
+
+
+def _records(segment: Segment, position: int, header: BatchHeader) -> list[Record] | None:
+    """Decode a batch; None where its compression is not read here."""
     try:
-        for record in decode_batch(segment.read(position, header.size)):
-            if record.timestamp >= timestamp and record.offset >= start:
-                return record.timestamp, record.offset, epoch
+        return list(decode_batch(segment.read(position, header.size)))
     except UnsupportedCompressionError:
-        return header.max_timestamp, max(header.base_offset, start), epoch
+        return None
     except CorruptBatchError as error:
         raise KafkaStorageError(f"{segment.file.path} is damaged at {position}: {error}") from error
-    return None

@@ -120,6 +120,20 @@ def test_times_out_of_order(manager):
     assert log.max_timestamp() == (70, 2, 0)
 
 
+def test_the_largest_time_is_of_a_record_that_is_not_deleted(manager):
+    log = new_log(manager, config=SMALL_SEGMENTS)
+    times = [100 - number for number in range(80)]
+    for time in times[::2]:
+        log.append(batch(b"a" * 20, b"b" * 20, timestamp=time), NOW)
+    for start in range(0, 80, 3):
+        log.delete_records(start)
+        alive = [(record.timestamp, -record.offset) for record in records_of(log)]
+        largest = max(alive)
+        assert log.max_timestamp() == (largest[0], -largest[1], 0)
+    log.delete_records(80)
+    assert log.max_timestamp() is None
+
+
 def test_an_empty_log_has_no_times(manager):
     log = new_log(manager)
     assert log.offset_for_time(0) is None
