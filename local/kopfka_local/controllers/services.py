@@ -27,7 +27,6 @@ from kopfka_local.kinds import (
 )
 from kopfka_local.node.addresses import try_bind
 from kopfka_local.node.routes import OWN_ADDRESS
-from kopfka_local.node.addresses import try_bind
 from kopfka_local.podstate import is_ended, is_ready, named_port
 from kopfka_local.watching import Worker
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     from kopfka_local.watching import Informers
 
-NODE_ADDRESS = "127.0.0.1"
 FIRST_NODE_PORT, LAST_NODE_PORT = 30000, 32767
 MANAGED_BY = "endpointslice-controller.k8s.io"
 
@@ -185,8 +183,7 @@ def allocate(service: Object, others: Iterable[Object], in_use: Callable[[str, i
     if kind in ("NodePort", "LoadBalancer") and any(not port.get("nodePort") for port in spec.get("ports") or ()):
         used = {port.get("nodePort") for other in others for port in other["spec"].get("ports") or ()}
         used |= {port.get("nodePort") for port in spec["ports"]}
-        numbers = _around(range(NODE_ADDRESS = "127.0.0.1"
-FIRST_NODE_PORT, LAST_NODE_PORT + 1), start)
+        numbers = _around(range(FIRST_NODE_PORT, LAST_NODE_PORT + 1), start)
         free = (number for number in numbers if number not in used and not in_use(OWN_ADDRESS, number))
         patch["ports"] = [port if port.get("nodePort") else port | {"nodePort": next(free)} for port in spec["ports"]]
     return {"spec": patch} if patch else {}

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from kopfka_local.controllers.services import allocate, endpoints_of, render_endpoints, render_slices
+from kopfka_local.controllers.services import (
+    FIRST_NODE_PORT,
+    LAST_NODE_PORT,
+    allocate,
+    endpoints_of,
+    render_endpoints,
+    render_slices,
+)
 from kopfka_local.node.hosts import read_hosts, render_hosts, write_hosts
 from kopfka_local.node.proxy import Frontend
 from kopfka_local.node.routes import frontends
@@ -69,22 +76,42 @@ def test_a_service_without_pods_has_an_empty_slice() -> None:
     assert render_endpoints(service(), []) == []
 
 
+def nobody(_address: str, _port: int) -> bool:
+    return False
+
+
 @pytest.mark.parametrize(
-    ("a_service", "expected"),
+    "a_service",
     [
-        (service(clusterIP="127.96.0.9"), {}),
-        (service(clusterIP="None"), {}),
-        (service(type="ExternalName"), {}),
-        (service(), {"spec": {"clusterIP": "127.96.0.2", "clusterIPs": ["127.96.0.2"]}}),
-        (
-            service(type="NodePort", clusterIP="127.96.0.9", ports=[{"port": 1}, {"port": 2, "nodePort": 30001}]),
-            {"spec": {"ports": [{"port": 1, "nodePort": 30002}, {"port": 2, "nodePort": 30001}]}},
-        ),
+        service(clusterIP="127.96.0.9"),
+        service(clusterIP="None"),
+        service(type="ExternalName"),
+        service(type="NodePort", clusterIP="127.96.0.9", ports=[{"port": 2, "nodePort": 30001}]),
     ],
 )
-def test_allocation(a_service: Object, expected: Object) -> None:
-    others = [service("t", clusterIP="127.96.0.1"), service("u", clusterIP="None", ports=[{"port": 1, "nodePort": 30000}])]
-    assert allocate(a_service, [*others, a_service]) == expected
+def test_a_service_that_has_all_it_needs_is_left_alone(a_service: Object) -> None:
+    assert allocate(a_service, [a_service], nobody) == {}
+
+
+def test_allocation_avoids_what_others_have() -> None:
+    a_service = service(type="NodePort", ports=[{"port": 1}, {"port": 2, "nodePort": 30001}, {"port": 3}])
+    first = allocate(a_service, [a_service], nobody)["spec"]
+    assert first["clusterIP"].startswith("127.96.")
+    assert first["clusterIPs"] == [first["clusterIP"]]
+    ports = [port["nodePort"] for port in first["ports"]]
+    assert ports[1] == 30001
+    assert len(set(ports)) == 3
+    assert all(FIRST_NODE_PORT <= port <= LAST_NODE_PORT for port in ports)
+
+    other = service("t", clusterIP=first["clusterIP"], ports=[{"port": 1, "nodePort": ports[0]}])
+    second = allocate(a_service, [a_service, other], nobody)["spec"]
+    assert second["clusterIP"] != first["clusterIP"]
+    assert ports[0] not in [port["nodePort"] for port in second["ports"]]
+
+    taken = {(first["clusterIP"], 2), ("127.0.0.1", ports[2])}
+    third = allocate(a_service, [a_service], lambda *where: where in taken)["spec"]
+    assert third["clusterIP"] != first["clusterIP"]
+    assert ports[2] not in [port["nodePort"] for port in third["ports"]]
 
 
 def test_frontends() -> None:
