@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from kopfka_local.api import discovery
-from kopfka_local.api.errors import ApiError, no_such_resource
+from kopfka_local.api.errors import ApiError, bad_request, no_such_resource
 from kopfka_local.api.handlers import Handlers
 from kopfka_local.api.requests import accepted, parse_path
 from kopfka_local.api.responses import json_response
@@ -43,6 +43,8 @@ def application(cluster: Cluster, token: str, log_reader: LogReader | None = Non
             response = await _route(request, handlers)
         except ApiError as error:
             response = json_response(error.body(), error.status)
+        except RecursionError:
+            response = json_response(bad_request("the request is nested too deep").body(), 400)
         except ClientDisconnect:
             return
         except Exception:

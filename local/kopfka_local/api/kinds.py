@@ -189,7 +189,7 @@ class Kinds:
         if resource.storage == crds.STORAGE:
             crds.complete(obj)
         elif resource.custom is None:
-            values.fill_zeros(obj, self.types(resource))
+            values.fill_zeros(obj, self.stored_types(resource))
             defaults.fill(resource.storage, obj, live)
 
     def establish(self, resource: Resource, obj: Object) -> None:
@@ -203,7 +203,7 @@ class Kinds:
             return crds.check(obj, live)
         node = self.stored_types(resource)
         if resource.custom is None:
-            causes = validate({k: v for k, v in obj.items() if k not in ("metadata", "status")}, node)
+            causes = validate({k: v if k != "metadata" else {} for k, v in obj.items() if k != "status"}, node)
             if any(cause.reason == "FieldValueTypeInvalid" for cause in causes):
                 return causes
             return causes + rules.check(resource.storage, obj, live)
@@ -227,7 +227,7 @@ class Kinds:
 
     def blank(self, resource: Resource) -> Object:
         """Return what an object is before anything is said of it: what typed clients send without meaning it."""
-        return values.blank(self.types(resource)) if resource.custom is None else {}
+        return values.blank(self.stored_types(resource)) if resource.custom is None else {}
 
     def finish(self, resource: Resource, obj: Object) -> None:
         """Set what belongs to no manager, because the server itself decides it."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 LARGEST_BODY = 3 * 1024 * 1024
+_LARGEST_YAML = 500_000  # values
 _YAML_TYPES = ("application/yaml", "application/apply-patch+yaml")
 _JSON_TYPES = (
     "application/json",
@@ -113,7 +114,8 @@ def decode(body: bytes, media: str) -> Any:
         import yaml  # noqa: PLC0415 - only who sends YAML pays for it
 
         try:
-            return _plain(yaml.load(body, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            return _plain(yaml.load(body, loader), [_LARGEST_YAML])
         except (yaml.YAMLError, ValueError) as error:
             raise bad_request("error decoding the body as YAML: " + " ".join(str(error).split())) from None
     if media == protobuf.MEDIA_TYPE:
@@ -126,12 +128,15 @@ def decode(body: bytes, media: str) -> Any:
     )
 
 
-def _plain(value: Any) -> Any:
-    """Return YAML's value as JSON would have it: text keys, no dates."""
+def _plain(value: Any, left: list[int]) -> Any:
+    """Return YAML's value as JSON would have it: text keys, no dates. An alias counts as often as it is used."""
+    left[0] -= 1
+    if left[0] < 0:
+        raise ValueError("it is too large when its aliases are written out")
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(key).lower(): _plain(item) for key, item in value.items()}
+        return {key if isinstance(key, str) else str(key).lower(): _plain(item, left) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, left) for item in value]
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if hasattr(value, "isoformat"):

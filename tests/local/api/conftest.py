@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from kopfka_local.api.cluster import Cluster
 from kopfka_local.api.credentials import ensure_credentials, write_kubeconfig
@@ -16,6 +17,11 @@ from local.api.clients import Client
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# how long an example takes says nothing on a machine that does other things too
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ What may differ is said here once: identities and times; what controllers and ad
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import secrets
@@ -104,6 +105,8 @@ def _scrub(value: Any) -> Any:
         kept = {}
         for key, item in value.items():
             if key in _ADDED or item == ["kubernetes.io/pvc-protection"]:
+                continue
+            if item is None and key.endswith(("Time", "Timestamp")):
                 continue
             kept[key] = "…" if key in _IDENTITY else _scrub(item)
         return kept

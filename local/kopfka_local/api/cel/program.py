@@ -64,7 +64,10 @@ def compile_expression(text: str, variables: Iterable[str]) -> Program:
         CelError: it is malformed, or uses a name or a function that is not there.
     """
     compiler = _Compiler()
-    step = compiler.compile(parser.parse(text), frozenset(variables))
+    try:
+        step = compiler.compile(parser.parse(text), frozenset(variables))
+    except RecursionError:
+        raise CelError("expression recursion limit exceeded") from None
     return Program(text, step, frozenset(compiler.used))
 
 
