@@ -13,6 +13,7 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from kopfka_broker.storage.checkpoints import sync_data, sync_directory
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHUNK = 4 * 1024 * 1024
+_MOST_AT_ONCE = 128
+"""Logs in one round: each holds a descriptor until its end, and those who wait are answered then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,9 @@ class Flusher:
     async def _rounds(self) -> None:
         try:
             while self._waiting:
-                round_, self._waiting = self._waiting, {}
+                round_ = dict(islice(self._waiting.items(), _MOST_AT_ONCE))
+                for target in round_:
+                    del self._waiting[target]
                 try:
                     await self._round(round_)
                 except Exception as error:  # no one is to wait for ever because of a mistake here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -234,6 +235,20 @@ def test_more_logs_than_descriptors(data, monkeypatch):
         assert sum(segment.file.is_open for log in topic.partitions for segment in log.segments) <= 16
     for number, log in enumerate(topic.partitions):
         assert values_of(log) == [b"%d %d" % (round_, number) for round_ in range(3)]
+
+
+async def test_more_logs_to_sync_than_descriptors(data, monkeypatch):
+    monkeypatch.setattr("kopfka_broker.storage.manager.default_limit", lambda: 16)
+    monkeypatch.setattr("kopfka_broker.storage.flusher._MOST_AT_ONCE", 8)
+    manager = open_manager(data)
+    topic = manager.create_topic("t", 100, {}, manager.defaults)
+    for log in topic.partitions:
+        fill(log, [b"v"])
+    await asyncio.gather(*(log.flushed(1) for log in topic.partitions))
+    assert all(log.recovery_point == 1 for log in topic.partitions)
+    assert sum(segment.file.is_open for log in topic.partitions for segment in log.segments) <= 16
+    await manager.close()
+    assert all(values_of(log) == [b"v"] for log in open_manager(data).topics["t"].partitions)
 
 
 async def test_an_unused_log_has_no_files_open_and_none_but_its_metadata(data):
