@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 LOG_ERRORS = (KopfkaError, OSError)
 """What the log can fail with."""
 
+_LONGEST_STRING = 32_767
+"""Bytes of a STRING in a record's key; newer versions of requests could bring more."""
+
 
 class Core:
     """The coordinator's state, and the one way to change what is stored of it."""
@@ -59,6 +63,12 @@ class Core:
         self.loaded = False
         self._store = store
         self._settling: set[asyncio.Task[None]] = set()
+
+    def refusal(self, group: str) -> ErrorCode | None:
+        """Return why no request about this group can be served, None where it can."""
+        if len(group) > _LONGEST_STRING // 4 and len(group.encode()) > _LONGEST_STRING:
+            return ErrorCode.invalid_group_id
+        return None if self.loaded else ErrorCode.coordinator_load_in_progress
 
     def partition(self, group: str) -> int:
         """Return the partition of `__consumer_offsets` that a group's records are in."""
@@ -116,7 +126,11 @@ class Core:
             raise
 
     def _store_generation(self, group: str, metadata: GroupMetadata, done: Callable[[ErrorCode], None]) -> None:
-        value = encode_group_value(metadata)
+        try:
+            value = encode_group_value(metadata)
+        except struct.error:  # a member calls itself something longer than a record can hold
+            done(ErrorCode.unknown_server_error)
+            return
 
         def apply() -> None:
             self.generations[group] = value

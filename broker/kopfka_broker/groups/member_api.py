@@ -143,7 +143,7 @@ class MemberApi:
     def _refusal(self, group_id: str) -> ErrorCode | None:
         if not group_id:
             return ErrorCode.invalid_group_id
-        return None if self._core.loaded else ErrorCode.coordinator_load_in_progress
+        return self._core.refusal(group_id)
 
 
 def _set(future: asyncio.Future[Any], result: object) -> None:

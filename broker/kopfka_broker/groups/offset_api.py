@@ -95,8 +95,9 @@ class OffsetApi:
     ) -> None:
         """Commit what is valid, and add the result of each partition to `errors`."""
         try:
-            if not self._core.loaded:
-                raise GroupError(ErrorCode.coordinator_load_in_progress)
+            refusal = self._core.refusal(request.group_id)
+            if refusal is not None:
+                raise GroupError(refusal)
             self._validate(request, context)
         except GroupError as refused:
             for name, topic_id, partition in valid:

@@ -375,6 +375,29 @@ async def test_an_id_given_out_can_be_given_back() -> None:
     assert (await it.join(member_id)).error_code is ErrorCode.unknown_member_id
 
 
+# ---- what no record can hold
+
+
+async def test_a_group_with_a_name_too_long_for_a_record_is_refused() -> None:
+    it = await Coordination.started()
+    for group in ("g" * 32_768, "ü" * 16_384):
+        assert (await it.join(group=group)).error_code is ErrorCode.invalid_group_id
+        commit = await it.commit({("orders", 0): 1}, group=group)
+        assert commit.topics[0].partitions[0].error_code is ErrorCode.invalid_group_id
+    assert it.core.membership.groups == {}
+    assert (await it.commit({("orders", 0): 1}, group="g" * 32_767)).topics[0].partitions[0].error_code is OK
+
+
+async def test_a_member_with_a_name_too_long_for_a_record_gets_no_assignment() -> None:
+    it = await Coordination.started()
+    join = it.join(group_instance_id="i" * 32_768)
+    await it.pass_time(0)
+    joined = await join
+    synced = await it.sync(joined, {}, group_instance_id="i" * 32_768)
+    assert synced.error_code is ErrorCode.unknown_server_error
+    assert state(it) is State.PREPARING_REBALANCE
+
+
 # ---- the coordinator's own life
 
 
