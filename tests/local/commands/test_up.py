@@ -1,0 +1,231 @@
+"""`kopfka up`, `status` and `down` as a user runs them, with the operator and a broker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kopfka_local.commands.client import Client
+from kopfka_local.commands.state import State
+from local.laptop import alive
+from support.processes import accepts, free_port
+from support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart.yaml"
+
+
+class Kopfka:
+    """The command line over one state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = State(folder / "state")
+        self.output = folder / "output"
+        self._up: subprocess.Popen[bytes] | None = None
+
+    def run(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "kopfka_cli", *arguments, "--state", str(self.state.folder)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+
+    def up(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start it in the foreground, and wait until it says that it is done with starting."""
+        with self.output.open("wb") as output:
+            command = [sys.executable, "-m", "kopfka_cli", "up", *arguments, "--state", str(self.state.folder)]
+            self._up = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        eventually(self._said_all, seconds=90, what="kopfka up to be ready")
+        return self._up
+
+    def _said_all(self) -> bool:
+        assert self._up is not None
+        if self._up.poll() is not None:
+            raise RuntimeError(f"kopfka up ended with {self._up.returncode}:\n{self.said}")
+        return "Ctrl-C stops everything" in self.said
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def pods(self) -> dict[str, int]:
+        """Return the process ids of running containers by pod."""
+        found = {}
+        for pod in Client(self.state.kubeconfig).objects("v1", "pods"):
+            for status in pod.get("status", {}).get("containerStatuses") or ():
+                if "running" in status["state"]:
+                    found[pod["metadata"]["name"]] = int(status["containerID"].removeprefix("process://"))
+        return found
+
+    def bootstrap(self) -> tuple[str, int]:
+        address = re.search(r"^KafkaCluster \S+ +(\S+):(\d+)$", self.said, re.MULTILINE)
+        assert address, self.said
+        return address[1], int(address[2])
+
+    def kill(self) -> None:
+        if self._up is not None and self._up.poll() is None:
+            self._up.kill()
+            self._up.wait()
+
+
+@pytest.fixture
+def kopfka(tmp_path: Path) -> Iterator[Kopfka]:
+    made = Kopfka(tmp_path)
+    yield made
+    made.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        made.run("down", "--purge")
+
+
+def test_up_status_down_and_up_again(kopfka: Kopfka) -> None:
+    up = kopfka.up("-f", str(QUICKSTART))
+    assert "KafkaCluster quickstart: Ready" in kopfka.said
+    assert "KafkaTopic orders: Ready" in kopfka.said
+    assert f"export KUBECONFIG={kopfka.state.kubeconfig}" in kopfka.said
+    assert "\ntry: " in kopfka.said
+    assert kopfka.state.kubeconfig.stat().st_mode & 0o777 == 0o600
+    host, port = kopfka.bootstrap()
+    assert accepts(port, host)
+
+    status = kopfka.run("status")
+    assert status.returncode == 0, status.stdout + status.stderr
+    assert "KafkaTopic payments: Ready" in status.stdout
+
+    second = kopfka.run("up")
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"kopfka: kopfka up already runs over {kopfka.state.folder} (process {up.pid})")
+    assert len(second.stderr.splitlines()) == 1
+
+    pids = kopfka.pods()
+    assert len(pids) == 2
+    address = kopfka.state.kubeconfig.read_text()
+    up.send_signal(signal.SIGINT)
+    assert up.wait(timeout=30) == 0
+    assert not any(alive(pid) for pid in pids.values())
+    assert kopfka.run("status").returncode == 3
+
+    kopfka.up()  # without files: what is there comes back
+    assert kopfka.bootstrap() == (host, port)
+    assert kopfka.state.kubeconfig.read_text() == address
+    down = kopfka.run("down", "--purge")
+    assert (down.returncode, kopfka.state.folder.exists()) == (0, False)
+
+
+def test_killing_up_leaves_no_orphan_and_loses_no_resource(kopfka: Kopfka) -> None:
+    up = kopfka.up("-f", str(QUICKSTART))
+    pids = kopfka.pods()
+    before = {name: obj["metadata"]["uid"] for name, obj in _resources(kopfka).items()}
+    children = _descendants(up.pid)
+    assert set(pids.values()) <= children
+    up.kill()
+    up.wait()
+    eventually(lambda: not any(alive(pid) for pid in children), what="every process to be gone")
+    assert kopfka.run("status").returncode == 3
+    kopfka.up()
+    assert {name: obj["metadata"]["uid"] for name, obj in _resources(kopfka).items()} == before
+
+
+def _resources(kopfka: Kopfka) -> dict[str, dict]:  # type: ignore[type-arg]
+    client = Client(kopfka.state.kubeconfig)
+    kinds = [("kopfka.io/v1alpha1", "kafkaclusters"), ("kopfka.io/v1alpha1", "kafkatopics"), ("v1", "persistentvolumeclaims"), ("apps/v1", "statefulsets")]
+    return {f"{kind} {obj['metadata']['name']}": obj for version, kind in kinds for obj in client.objects(version, kind)}
+
+
+def _descendants(pid: int) -> set[int]:
+    import psutil
+
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+
+
+def test_a_killed_broker_comes_back_where_it_was(kopfka: Kopfka) -> None:
+    kopfka.up("-f", str(QUICKSTART))
+    host, port = kopfka.bootstrap()
+    pid = kopfka.pods()["quickstart-broker-0"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: kopfka.pods().get("quickstart-broker-0", pid) != pid)
+    eventually(lambda: accepts(port, host))
+    eventually(lambda: kopfka.run("status").returncode == 0)
+
+
+def test_detach(kopfka: Kopfka) -> None:
+    up = kopfka.run("up", "-f", str(QUICKSTART), "--detach")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "Ready in " in up.stdout
+    assert "kopfka down stops everything" in up.stdout
+    owner = kopfka.state.owner()
+    assert owner
+    assert os.getsid(owner) == owner  # no terminal's
+    assert kopfka.run("status").returncode == 0
+    again = kopfka.run("up", "--detach")
+    assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
+    assert kopfka.run("down").returncode == 0
+    eventually(lambda: not alive(owner))
+    assert kopfka.run("down").returncode == 0  # asks for nothing, and nothing is what it does
+
+
+def test_detach_says_what_is_wrong(kopfka: Kopfka, tmp_path: Path) -> None:
+    file = tmp_path / "never.yaml"
+    file.write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: never}\nspec: {containers: [{name: c, image: 'nginx:1'}]}\n"
+    )
+    up = kopfka.run("up", "-f", str(file), "--detach", "--timeout", "5")
+    assert up.returncode == 1
+    assert "kopfka: not ready after 5 s: " in up.stderr
+    assert "Pod never: ImageNotRunnable" in up.stderr
+    assert kopfka.state.owner() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind: [", "document 1, line 2: not YAML"),
+        ("apiVersion: kopfka.io/v1alpha1\nkind: KafkaTopics\nmetadata: {name: a}\n", "did you mean KafkaTopic in kopfka.io/v1alpha1?"),
+        (
+            "apiVersion: kopfka.io/v1alpha1\nkind: KafkaCluster\nmetadata: {name: a}\nspec: {engine: bundled, replicas: 3}\n",
+            "document 1 (KafkaCluster a): ",
+        ),
+    ],
+)
+def test_bad_files_are_one_clear_line(kopfka: Kopfka, tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    up = kopfka.run("up", "-f", str(file))
+    assert (up.returncode, len(up.stderr.splitlines())) == (1, 1), up.stderr
+    assert up.stderr.startswith(f"kopfka: {file}: ")
+    assert message in up.stderr
+    assert kopfka.state.owner() is None
+
+
+def test_a_foreign_folder_is_left_alone(kopfka: Kopfka) -> None:
+    kopfka.state.folder.mkdir()
+    (kopfka.state.folder / "thesis.tex").touch()
+    for command in (["down", "--purge"], ["up"]):
+        refused = kopfka.run(*command)
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert (kopfka.state.folder / "thesis.tex").exists()
+
+
+def test_a_port_in_use_is_one_clear_line(kopfka: Kopfka) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        up = kopfka.run("up", "--port", str(port))
+    assert (up.returncode, len(up.stderr.splitlines())) == (1, 1), up.stderr
+    assert f"port {port}" in up.stderr
+
+
+def test_without_the_operator(kopfka: Kopfka) -> None:
+    port = free_port()
+    kopfka.up("--no-operator", "--port", str(port))
+    assert kopfka.pods() == {}
+    assert f":{port}" in kopfka.state.kubeconfig.read_text()
+    assert json.loads(json.dumps(Client(kopfka.state.kubeconfig).get("/version")))["major"] == "1"
