@@ -7,7 +7,7 @@ whose session is gone starts another one.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -127,6 +127,6 @@ class FetchSessions:
             self.remove(oldest.id)
         session_id = 0
         while session_id == 0 or session_id in self._sessions:
-            session_id = secrets.randbits(31)
+            session_id = int.from_bytes(os.urandom(4), "big") >> 1
         session = self._sessions[session_id] = FetchSession(session_id, by_id, positions, now)
         return session

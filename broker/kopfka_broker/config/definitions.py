@@ -11,7 +11,7 @@ import functools
 import json
 import re
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kopfka_runtime.errors import SettingsError
@@ -135,7 +135,7 @@ class Definitions:
 @functools.cache
 def definitions() -> Definitions:
     """Read the data file, once."""
-    data = json.loads(resources.files(__package__).joinpath("kafka.json").read_bytes())
+    data = json.loads(Path(__file__).with_name("kafka.json").read_bytes())
     return Definitions(
         {name: _definition(name, entry) for name, entry in data["broker"].items()},
         {name: _definition(name, entry) for name, entry in data["topic"].items()},
