@@ -23,7 +23,7 @@ class Contention:
         self._applied: dict[Ref, tuple[str, deque[float]]] = {}
 
     def note(self, ref: Ref, digest: str) -> None:
-        """Remember that a manifest is applied now."""
+        """Remember that a manifest was applied just now, with success."""
         known, times = self._applied.get(ref, ("", deque(maxlen=TIMES)))
         if known != digest:
             times = deque(maxlen=TIMES)

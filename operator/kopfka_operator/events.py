@@ -1,7 +1,7 @@
 """Kubernetes Events about the operator's resources: said when something happens, never while something lasts.
 
-The same words about the same object within ten minutes are counted, not repeated. An event that cannot be posted is
-logged and forgotten: conditions are what counts.
+The same words about the same object within ten minutes are counted, not repeated, and not even that within half a
+minute. An event that cannot be posted is logged and forgotten: conditions are what counts.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from kopfka_operator.errors import OperatorError
 from kopfka_operator.kube.resources import EVENTS, Ref
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kopfka_operator.kube.client import KubeClient
     from kopfka_operator.kube.resources import Manifest
 
 log = logging.getLogger(__name__)
 
 _REPEAT_SECONDS = 600.0
+_SPAM_SECONDS = 30.0
 _REMEMBERED = 1024
 _LONGEST = 1000
 
@@ -32,9 +35,10 @@ _LONGEST = 1000
 class EventPoster:
     """Posts events in the background; `run` has to be running."""
 
-    def __init__(self, client: KubeClient, instance: str) -> None:
+    def __init__(self, client: KubeClient, instance: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._instance = instance
+        self._clock = clock
         self._queue: asyncio.Queue[tuple[Ref, Manifest]] = asyncio.Queue(maxsize=_REMEMBERED)
         self._known: OrderedDict[tuple[str, str, str], tuple[Ref, int, float]] = OrderedDict()
 
@@ -60,23 +64,19 @@ class EventPoster:
 
     def _post(self, body: Manifest, type_: str, reason: str, message: str) -> None:
         metadata = body["metadata"]
-        log.log(
-            logging.WARNING if type_ == "Warning" else logging.INFO,
-            "%s %s/%s: %s: %s",
-            body.get("kind"),
-            metadata["namespace"],
-            metadata["name"],
-            reason,
-            message,
-        )
         key = (metadata["uid"], reason, message)
-        now = time.monotonic()
+        now = self._clock()
         ref, count, at = self._known.pop(key, (None, 0, 0.0))
+        if ref is not None and now - at < _SPAM_SECONDS:
+            self._known[key] = (ref, count, at)
+            return
         if ref is None or now - at > _REPEAT_SECONDS:
             ref, count = Ref(EVENTS, metadata["namespace"], f"{metadata['name'][:200]}.{uuid.uuid4().hex[:16]}"), 0
         self._known[key] = (ref, count + 1, now)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
+        level = logging.WARNING if type_ == "Warning" else logging.INFO
+        log.log(level, "%s %s/%s: %s: %s", body["kind"], metadata["namespace"], metadata["name"], reason, message)
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         event = ref.manifest(
             involvedObject={

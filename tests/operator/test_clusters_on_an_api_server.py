@@ -200,6 +200,10 @@ async def test_an_api_that_refuses_a_part_is_quoted_and_the_rest_goes_on(
     message = await api.message(KAFKA_CLUSTERS, "events", "Degraded")
     assert "only dynamically provisioned pvc can be resized" in message
     assert "use a storage class with allowVolumeExpansion" in message
+    for _ in range(8):
+        await clusters.reconcile("default", "events")
+    conditions = await api.conditions(KAFKA_CLUSTERS, "events")
+    assert conditions["Degraded"] == ("True", "StorageCannotGrow"), "being refused again and again is no quarrel"
 
 
 async def test_a_changed_setting_rolls_the_pod(api: Api, bench: Bench, clusters: ClusterReconciler) -> None:

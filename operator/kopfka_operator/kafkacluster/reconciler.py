@@ -149,8 +149,8 @@ class ClusterReconciler:
     async def _do(self, action: Action) -> None:
         client, mirror = self._context.client, self._context.mirror
         if isinstance(action, Apply):
-            self._contention.note(action.ref, digest(action.manifest))
             mirror.put(action.ref.type, await client.apply(action.ref, action.manifest))
+            self._contention.note(action.ref, digest(action.manifest))
             log.debug("applied %s", action.ref)
         elif isinstance(action, Delete):
             known = mirror.get(action.ref)
