@@ -98,11 +98,13 @@ class KubernetesApi:
                 ],
             }
         }  # fmt: skip
-        printed = self.kubectl(
-            "run", "killer", "-n", namespace, "--image=kopfka:dev", "--restart=Never", "--rm", "--attach", "--quiet",
-            f"--overrides={json.dumps(overrides)}",
-        )  # fmt: skip
-        assert "killed" in printed, f"no process of {pod} found"
+        killer = ("killer", "-n", namespace)
+        self.kubectl("run", *killer, "--image=kopfka:dev", "--restart=Never", f"--overrides={json.dumps(overrides)}")
+        try:
+            self.kubectl("wait", "pod", *killer, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+            assert "killed" in self.kubectl("logs", *killer), f"no process of {pod} found"
+        finally:
+            self.kubectl("delete", "pod", *killer, "--grace-period=0", "--force")
 
 
 def _kill_process(state: str, pod: str) -> bool:

@@ -203,6 +203,14 @@ class _Member:
 
     def _settle(self, consumer: Consumer) -> None:
         """Learn which of the pending records a commit with an unknown outcome did cover, and forget the others."""
-        committed = {p.partition: p.offset for p in consumer.committed(self._offsets(), timeout=30)}
+        if not self._pending:
+            return
+        for attempt in range(6):
+            try:
+                committed = {p.partition: p.offset for p in consumer.committed(self._offsets(), timeout=10)}
+                break
+            except KafkaException:
+                if attempt == 5:
+                    raise
         self._pending = {place: line for place, line in self._pending.items() if place[1] < committed[place[0]]}
         self._count()
