@@ -230,7 +230,8 @@ def _load_producers(partition: PartitionLog, snapshots: list[int]) -> None:
     bases = [segment.base_offset for segment in partition.segments]
     snapshots = remove_useless_snapshots(partition.directory, snapshots, bases, end)
     offset = load_snapshot(partition.directory, partition.producers, snapshots)
-    offset = partition.log_start_offset if offset is None else offset
+    if offset is None:  # records below the log start offset are deleted, but their producers may still send the next
+        offset = bases[0]
     if offset >= end:
         return
     for segment in partition.segments[partition.segment_at(offset) :]:

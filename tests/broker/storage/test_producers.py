@@ -183,3 +183,13 @@ def test_a_retry_of_several_batches_in_one_append(manager):
     with pytest.raises(OutOfOrderSequenceError):
         log.append(batch(b"c", producer=1, sequence=2) + batch(b"d", producer=1, sequence=3), NOW)
     assert values_of(log) == [b"a", b"b", b"c"]
+
+
+def test_producers_whose_records_are_deleted_are_still_known_after_a_crash(manager, tmp_path):
+    log = new_log(manager)
+    written = send(log, 0)
+    log.delete_records(-1)
+    crash(manager)
+    log = open_manager(tmp_path / "data").topics["t"].partitions[0]
+    assert send(log, 0).first_offset == written.first_offset
+    assert send(log, 1).first_offset == 1
