@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,11 +20,9 @@ from kopfka_operator.api.kafkatopic import KafkaTopicSpec
 from kopfka_operator.api.kinds import KINDS
 from kopfka_operator.api.reasons import Reason
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CLUSTERS = Gvr("kopfka.io", "v1alpha1", "kafkaclusters")
 TOPICS = Gvr("kopfka.io", "v1alpha1", "kafkatopics")
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +187,22 @@ def _refused(model: Any, spec: dict[str, Any]) -> bool:
     except ValueError:
         return True
     return False
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_examples_are_good_resources(api: LocalCluster, path: Path) -> None:
+    kinds = {kind.kind: kind for kind in KINDS}
+    for document in yaml.safe_load_all(path.read_text()):
+        if document["kind"] not in kinds:
+            continue
+        kind = kinds[document["kind"]]
+        gvr = Gvr("kopfka.io", "v1alpha1", kind.plural)
+        assert refusal(api, gvr, kind.kind, document["spec"], document["metadata"]["name"]) == ""
+        kind.spec.model_validate(document["spec"])
+
+
+def test_the_reference_examples_are_good_resources(api: LocalCluster) -> None:
+    for kind in KINDS:
+        document = yaml.safe_load(kind.example)
+        gvr = Gvr("kopfka.io", "v1alpha1", kind.plural)
+        assert refusal(api, gvr, kind.kind, document["spec"], document["metadata"]["name"]) == ""
