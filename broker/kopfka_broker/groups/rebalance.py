@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Store = Callable[[str, GroupMetadata, Callable[[ErrorCode], None]], None]
     """Writes a generation of a group to the log; calls back with `none` once it is durable, or with what went wrong."""
 
+_LEAST_WAIT_MS = 1_000
+"""Between two looks at a group whose members all stay away, however small their rebalance timeouts are."""
+
 log = logging.getLogger(__name__)
 
 
@@ -101,8 +104,9 @@ class Rebalancer:
 
         self._timers.schedule(_join_phase(group), delay, over)
 
-    def _limit_join_phase(self, group: Group) -> None:
-        self._timers.schedule(_join_phase(group), group.rebalance_timeout_ms, partial(self._complete_join, group))
+    def _limit_join_phase(self, group: Group, least: int = 0) -> None:
+        timeout = max(group.rebalance_timeout_ms, least)
+        self._timers.schedule(_join_phase(group), timeout, partial(self._complete_join, group))
 
     def _complete_join(self, group: Group) -> None:
         self._timers.cancel(_join_phase(group))
@@ -112,7 +116,7 @@ class Rebalancer:
                 self.remove(group, member.member_id)
         if group.members and not group.elect_joined_leader():
             # only static members, and none of them came: their session timeouts decide
-            self._limit_join_phase(group)
+            self._limit_join_phase(group, least=_LEAST_WAIT_MS)
             return
         group.next_generation(self._clock.wall_ms())
         log.info("group %s: generation %d has %d members", group.group_id, group.generation, len(group.members))

@@ -67,19 +67,29 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
     def advance(self) -> None:
-        """Call everything that is due by now, in order of time; a callback may schedule and cancel."""
-        now = self._now()
+        """Call everything that is due by now, in order of time; a callback may schedule and cancel.
+
+        What a callback schedules waits for the next call, even where it is due at once: no timeout can keep the event
+        loop to itself.
+        """
+        now, last = self._now(), next(self._sequence)
+        later = []
         while self._heap and self._heap[0][0] <= now:
             entry = heapq.heappop(self._heap)
             if self._stale(entry):
                 continue
-            _, _, key, timer = entry
+            _, sequence, key, timer = entry
+            if sequence > last:
+                later.append(entry)
+                continue
             if timer.due > now:
                 timer.queued = timer.due
                 self._push(key, timer)
                 continue
             del self._timers[key]
             timer.callback()
+        for entry in later:
+            heapq.heappush(self._heap, entry)
 
     def _push(self, key: Hashable, timer: _Timer) -> None:
         entry = (timer.queued, next(self._sequence), key, timer)

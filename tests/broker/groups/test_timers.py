@@ -87,4 +87,20 @@ def test_a_callback_may_schedule_and_cancel() -> None:
     timers.schedule("second", 1, lambda: rung.append("second"))
     now = 1
     timers.advance()
+    assert rung == ["first"]
+    assert timers.next_due() == 1
+    timers.advance()
     assert rung == ["first", "third"]
+
+
+def test_a_callback_that_is_always_due_lets_others_work() -> None:
+    timers, rung = Timers(lambda: 0), []
+
+    def again() -> None:
+        rung.append("again")
+        timers.schedule("again", -5, again)
+
+    again()
+    timers.advance()
+    timers.advance()
+    assert rung == ["again"] * 3
