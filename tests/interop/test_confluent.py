@@ -236,8 +236,8 @@ def test_admin_topics(broker, name):
     assert name not in admin.list_topics(timeout=10).topics
     admin.create_topics([NewTopic(name, 2, 1, config={"retention.ms": "1000"})])[name].result(timeout=10)
     admin.create_partitions([NewPartitions(name, 3)])[name].result(timeout=10)
-    described = admin.describe_topics(TopicCollection([name]))[name].result(timeout=10)
-    assert (len(described.partitions), described.is_internal) == (3, False)
+    described = eventually(lambda: with_partitions(admin, name, 3))
+    assert not described.is_internal
 
     resource = ConfigResource(ResourceType.TOPIC, name)
     config = admin.describe_configs([resource])[resource].result(timeout=10)
@@ -262,6 +262,12 @@ def test_admin_topics(broker, name):
     with pytest.raises(KafkaException) as missing:
         admin.delete_topics([name])[name].result(timeout=10)
     assert missing.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def with_partitions(admin, name, count):
+    """Describe a topic once it has that many partitions: Apache Kafka answers a change before its broker knows of it."""
+    described = admin.describe_topics(TopicCollection([name]))[name].result(timeout=10)
+    return described if len(described.partitions) == count else None
 
 
 def test_admin_offsets_and_cluster(broker, topic):

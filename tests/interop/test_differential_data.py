@@ -27,6 +27,9 @@ def metadata(side):
 @SCENARIOS.of("metadata", 12, 13)
 def metadata_by_id(side):
     yield side.call("metadata", topics=[{"name": None, "topic_id": side.topic_id}])
+    yield side.call("metadata", topics=[{"name": "", "topic_id": side.topic_id}])  # as the Java admin client sends it
+    yield side.call("metadata", topics=[{"name": "other", "topic_id": side.topic_id}])
+    yield side.call("metadata", topics=[{"name": side.topic}, {"name": "", "topic_id": side.topic_id}])
     yield side.call("metadata", topics=[{"name": None, "topic_id": MISSING_ID}])
 
 

@@ -46,7 +46,7 @@ def describe(tools, at, topic):
 
 def test_topic_command_creates_lists_describes_grows_and_deletes(tools, at, name, broker):
     tools.run(TOPICS, *at, "--create", "--topic", name, "--partitions", "2", "--config", "retention.ms=3600000")
-    assert name in tools.run(TOPICS, *at, "--list").lines
+    eventually(lambda: name in tools.run(TOPICS, *at, "--list").lines)
     head, rows = describe(tools, at, name)
     assert (head["PartitionCount"], head["ReplicationFactor"]) == ("2", "1")
     assert "retention.ms=3600000" in head["Configs"].split(",")
@@ -58,7 +58,7 @@ def test_topic_command_creates_lists_describes_grows_and_deletes(tools, at, name
     ]
 
     tools.run(TOPICS, *at, "--alter", "--topic", name, "--partitions", "4")
-    assert len(describe(tools, at, name)[1]) == 4
+    eventually(lambda: len(describe(tools, at, name)[1]) == 4)
     assert tools.run(TOPICS, *at, "--describe", "--under-replicated-partitions").lines == []
     assert tools.run(TOPICS, *at, "--describe", "--unavailable-partitions").lines == []
 

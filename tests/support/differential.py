@@ -7,7 +7,6 @@ compared, down to error messages and the bytes of fetched batches.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from dataclasses import dataclass
@@ -90,13 +89,18 @@ class Side:
         topic = {"name": self.own, "num_partitions": partitions, "replication_factor": 1, "configs": settings}
         answer = self.call("create_topics", 7, topics=[topic], timeout=10000)
         for partition in range(partitions):
-            asked = {"name": self.own, "partitions": [{"partition_index": partition, "timestamp": -1}]}
-            eventually(functools.partial(self._leads, asked))
+            self.leads(partition)
         return str(answer["topics"][0]["topic_id"])
 
-    def _leads(self, asked: dict[str, Any]) -> bool:
-        answer = self.call("list_offsets", 4, replica_id=-1, topics=[asked])
-        return bool(answer["topics"][0]["partitions"][0]["error_code"] == "none")
+    def leads(self, partition: int) -> None:
+        """Wait until a partition of the scenario's own topic can be used: Apache Kafka answers a change before."""
+        asked = {"name": self.own, "partitions": [{"partition_index": partition, "timestamp": -1}]}
+
+        def usable() -> bool:
+            answer = self.call("list_offsets", 4, replica_id=-1, topics=[asked])
+            return bool(answer["topics"][0]["partitions"][0]["error_code"] == "none")
+
+        eventually(usable)
 
     def produce(
         self,

@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,7 @@ LAUNCH_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "
 """What makes a JVM start fast and stay small; its steady speed is no matter for these tests."""
 
 _CALL_SECONDS = 60.0
+_DUMP_SECONDS = 2.0
 
 
 class ToolError(AssertionError):
@@ -171,15 +174,16 @@ class JavaTools:
         assert process.stdout is not None
         process.stdin.write(json.dumps({"main": main, "args": arguments, "stdin": stdin}) + "\n")
         process.stdin.flush()
-        watchdog = threading.Timer(seconds, process.kill)
+        watchdog = threading.Timer(seconds, _dump_and_kill, [process])
         watchdog.start()
         try:
             answer = process.stdout.readline()
         finally:
             watchdog.cancel()
-        if not answer:
+        if not answer.startswith("{"):
+            threads = answer + process.stdout.read()
             self.close()
-            raise ToolError(f"`{command}` did not end within {seconds} s, or took the JVM down")
+            raise ToolError(f"`{command}` did not end within {seconds} s, or took the JVM down\n{threads}")
         result = ToolResult(command, **json.loads(answer))
         if check and result.exit:
             raise ToolError(f"`{command}` ended with {result.exit}\n{result.out}\n{result.err}")
@@ -202,6 +206,13 @@ class JavaTools:
             command = java_command("io.kopfka.interop.ToolRunner", heap="256m")
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self._process
+
+
+def _dump_and_kill(process: subprocess.Popen[str]) -> None:
+    """Have a JVM print on its standard output what its threads do, and end it."""
+    process.send_signal(signal.SIGQUIT)
+    time.sleep(_DUMP_SECONDS)
+    process.kill()
 
 
 def _resolve(pom: Path, folder: Path) -> None:
