@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old content or the new one. It is not made durable: its content can be remade."""
+    """Write a file so that a reader sees the old content or the new one; durability is not asked for."""
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:

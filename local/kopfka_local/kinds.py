@@ -1,4 +1,4 @@
-"""The kinds the controllers and the node work with, as (group, version, resource), and small readers of their metadata."""
+"""The kinds the controllers and the node work with, and small readers of their metadata."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def condition_is_true(obj: Object, kind: str) -> bool:
 
 
 def matches_labels(selector: Object | None, labels: dict[str, str] | None) -> bool:
-    """Evaluate a LabelSelector (`matchLabels` and `matchExpressions`); an empty one matches everything, None nothing."""
+    """Evaluate a LabelSelector; an empty one matches everything, None nothing."""
     if selector is None:
         return False
     labels = labels or {}
@@ -99,4 +99,4 @@ def _matches_expression(expression: Object, labels: dict[str, str]) -> bool:
         return labels.get(name) in values
     if operator == "NotIn":
         return labels.get(name) not in values
-    return (name in labels) == (operator == "Exists")
+    return (name in labels) is (operator == "Exists")

@@ -21,5 +21,5 @@ def parse_quantity(text: str | float) -> Decimal:
     number, exponent, binary, unit = match.groups()
     amount = Decimal(number + (exponent or ""))
     if binary:
-        return amount * 1024 ** ("KMGTPE".index(binary[0]) + 1)
+        return amount * Decimal(1024) ** ("KMGTPE".index(binary[0]) + 1)
     return amount.scaleb(_DECIMAL[unit]) if unit else amount

@@ -1,7 +1,7 @@
 """One running local cluster: API server, controllers and node in one process, over one state folder.
 
-The order of `start` is the order of what takes longest: the operator's process first, because its imports take longer than
-all the rest; the API server's own imports run while it starts.
+The order of `start` is the order of what takes longest: the operator's process first, because its imports take longer
+than all the rest; the API server's own imports run while it starts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from kopfka_local.ports import choose_port
 from kopfka_local.watching import Informers
 
 if TYPE_CHECKING:
+    from kopfka_local.api.resources import Gvr
     from kopfka_local.api.server import Server
 
 MANAGER = "kopfka-up"
@@ -128,7 +129,7 @@ class Session:
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         for file in definition_files():
-            definition = yaml.load(file.read_bytes(), loader)  # noqa: S506 - a safe loader
+            definition = yaml.load(file.read_bytes(), loader)
             await self._apply(DEFINITIONS, None, definition)
         if not operator:
             with contextlib.suppress(ApiError):
@@ -139,6 +140,6 @@ class Session:
         )
         await self._apply(DEPLOYMENTS, SYSTEM_NAMESPACE, OPERATOR_DEPLOYMENT)
 
-    async def _apply(self, gvr, namespace: str | None, obj: Object) -> None:  # type: ignore[no-untyped-def]
+    async def _apply(self, gvr: Gvr, namespace: str | None, obj: Object) -> None:
         name = obj["metadata"]["name"]
         await self.cluster.patch(gvr, namespace, name, obj, kind="apply", field_manager=MANAGER, force=True)

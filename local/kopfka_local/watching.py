@@ -1,7 +1,8 @@
 """Copies of resources kept current by watches, and a queue of work on them: what each controller and the node stand on.
 
-`Informer` holds all objects of one kind as the API server has them. `Worker` calls one function per key of an object, never
-twice at a time for the same key, again where something changed meanwhile, and later where it failed. Thinking is elsewhere.
+`Informer` holds all objects of one kind as the API server has them. `Worker` calls one function per key of an object,
+never twice at a time for the same key, again where something changed meanwhile, and later where it failed. Thinking is
+elsewhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A local cluster without API server socket and operator: controllers and node over one state folder, in this process."""
+"""A local cluster in this process: controllers and node over one state folder, without API server and operator."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class Laptop:
                 return None
             raise
 
-    async def until(self, gvr: Gvr, name: str, check: Callable[[Object], Any], namespace: str | None = "default") -> Object:
+    async def until(
+        self, gvr: Gvr, name: str, check: Callable[[Object], Any], namespace: str | None = "default"
+    ) -> Object:
         """Wait until an object is there and `check` holds; return it."""
 
         async def look() -> Object | None:
@@ -119,10 +121,21 @@ def pod(name: str, *containers: Object, **spec: Any) -> Object:
 
 def stateful_set(name: str, a_container: Object, replicas: int = 1, **spec: Any) -> Object:
     labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [a_container], "terminationGracePeriodSeconds": 5}}
-    spec = {"replicas": replicas, "serviceName": f"{name}s", "selector": {"matchLabels": labels}, "template": template} | spec
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [a_container], "terminationGracePeriodSeconds": 5},
+    }
+    spec = {
+        "replicas": replicas,
+        "serviceName": f"{name}s",
+        "selector": {"matchLabels": labels},
+        "template": template,
+    } | spec
     return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}, "spec": spec}
 
 
 def claim_template(name: str = "data") -> Object:
-    return {"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }

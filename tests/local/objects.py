@@ -9,17 +9,26 @@ TIME = "2026-01-02T03:04:05Z"
 
 
 def pod(
-    name: str, *, ready: bool = True, phase: str = "Running", deleting: bool = False, labels: dict[str, str] | None = None,
-    ports: dict[str, int] | None = None, ip: str = "127.0.0.1", since: str = TIME, **spec: Any,
+    name: str, *, ready: bool = True, phase: str = "Running", deleting: bool = False, labels: dict[str, str] | None =
+    None, ports: dict[str, int] | None = None, ip: str = "127.0.0.1", since: str = TIME, **spec: Any,
 ) -> Object:  # fmt: skip
-    metadata: Object = {"name": name, "namespace": "n", "uid": f"uid-{name}", "labels": labels or {}, "creationTimestamp": since}
+    metadata: Object = {
+        "name": name,
+        "namespace": "n",
+        "uid": f"uid-{name}",
+        "labels": labels or {},
+        "creationTimestamp": since,
+    }
     if deleting:
         metadata["deletionTimestamp"] = TIME
-    container = {"name": "c", "ports": [{"name": key, "containerPort": number} for key, number in (ports or {}).items()]}
+    container = {
+        "name": "c",
+        "ports": [{"name": key, "containerPort": number} for key, number in (ports or {}).items()],
+    }
     condition = {"type": "Ready", "status": "True" if ready else "False", "lastTransitionTime": since}
     return {
-        "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container], "nodeName": "laptop"} | spec,
-        "status": {"phase": phase, "podIP": ip, "conditions": [condition]},
+        "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container], "nodeName":
+        "laptop"} | spec, "status": {"phase": phase, "podIP": ip, "conditions": [condition]},
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SECONDS = 5.0
 
 
-class Unreachable(Exception):  # noqa: N818 - not an error of its own: the caller says what it means
+class Unreachable(Exception):
     """Nothing answers at the kubeconfig's address."""
 
 

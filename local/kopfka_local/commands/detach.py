@@ -1,8 +1,8 @@
 """`--detach`: the same process goes on in the background once it has said that everything is ready.
 
-The child is forked before anything is started and leads a session of its own; it keeps this terminal as its output until
-it lets go, so what it shows is what `kopfka up` shows in the foreground. This process waits for the word of the child, passes
-signals on to it, and ends with its exit code where it fails.
+The child is forked before anything is started and leads a session of its own; it keeps this terminal as its output
+until it lets go, so what it shows is what `kopfka up` shows in the foreground. This process waits for the word of the
+child, passes signals on to it, and ends with its exit code where it fails.
 """
 
 from __future__ import annotations

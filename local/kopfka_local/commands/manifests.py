@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from kopfka_local.api.errors import ApiError
-from kopfka_local.kinds import Object
 from kopfka_runtime.errors import KopfkaError
 from kopfka_runtime.settings import nearest
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from kopfka_local.api.cluster import Cluster
     from kopfka_local.api.resources import Resource
+    from kopfka_local.kinds import Object
 
 FIELD_MANAGER = "kopfka-up"
 _SUFFIXES = (".yaml", ".yml", ".json")

@@ -1,7 +1,7 @@
 """Whether a resource is as it is wanted, and if not why: from what every kind's status says. Pure.
 
-The rules are those of kstatus: a generation not yet observed is not ready; a Ready condition speaks for itself; workloads
-count their pods; what has no status is ready once it is there.
+The rules are those of kstatus: a generation not yet observed is not ready; a Ready condition speaks for itself;
+workloads count their pods; what has no status is ready once it is there.
 """
 
 from __future__ import annotations

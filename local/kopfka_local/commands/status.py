@@ -1,4 +1,4 @@
-"""`kopfka status`: the table of `kopfka up`, read from the API server. Exit code 0 ready, 1 not ready, 3 not running."""
+"""`kopfka status`: the table of `kopfka up`, read from the API server. Exit code 0 ready, 1 not, 3 not running."""
 
 from __future__ import annotations
 

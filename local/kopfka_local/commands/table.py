@@ -1,4 +1,4 @@
-"""The table of resources that `kopfka up` and `kopfka status` show, and the addresses below it. Pure, but for the console."""
+"""The table of resources that `kopfka up` and `kopfka status` show, and the addresses below it. Pure."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from kopfka_runtime.errors import KopfkaError
 from kopfka_runtime.process import fail, run
 
 if TYPE_CHECKING:
+    from kopfka_local.commands.detach import LetGo
     from kopfka_local.commands.output import Screen
     from kopfka_local.commands.watched import Watched
     from kopfka_local.session import Session
@@ -58,7 +59,7 @@ def _hold_and_run(state: State, up: Up) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kopfka up",
-        description="Run resources on this machine, as they would run on Kubernetes. Needs no JVM, Docker or Kubernetes.",
+        description="Run resources on this machine as Kubernetes would, with no JVM, Docker or Kubernetes.",
         epilog="Everything is kept: the next kopfka up finds it again.",
     )
     parser.add_argument(
@@ -101,7 +102,7 @@ class Up:
         options: argparse.Namespace,
         state: State,
         documents: list[Document],
-        let_go=None,  # type: ignore[no-untyped-def]
+        let_go: LetGo | None = None,
     ) -> None:
         self._options = options
         self._state = state
@@ -166,7 +167,8 @@ class Up:
                 raise NotReadyError(f"not ready after {self._options.timeout:g} s: {_what_is_missing(watched)}")
             else:
                 screen.say(
-                    f"Not ready after {self._options.timeout:g} s: {_what_is_missing(watched)}. It goes on; Ctrl-C stops it."
+                    f"Not ready after {self._options.timeout:g} s: {_what_is_missing(watched)}. "
+                    "It goes on; Ctrl-C stops it."
                 )
         if self._let_go is not None:
             self._let_go()

@@ -1,4 +1,4 @@
-"""The resources `kopfka up` waits for: Kopfka's own, what was given with `-f`, and the operator. Wakes on change only."""
+"""The resources `kopfka up` waits for: Kopfka's own, those given with `-f`, and the operator. Wakes on change only."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Watched:
         return rows_of([obj for obj in (operator, *self.own(), *others) if obj is not None])
 
     def pods_are_ready(self) -> bool:
-        """Tell whether all pods that can run here are ready: what an earlier `kopfka up` wrote elsewhere may be out of date."""
+        """Tell whether all pods that can run here are ready: what an earlier run wrote elsewhere may be out of date."""
         return all(is_ready(pod) for pod in self._informers[PODS].all() if _runs_here(pod) and not is_ended(pod))
 
 

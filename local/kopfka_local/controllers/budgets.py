@@ -54,8 +54,8 @@ def budget_status(budget: Object, pods: Sequence[Object], expected: int, time: s
         "observedGeneration": generation,
     }  # fmt: skip
     return {
-        "observedGeneration": generation, "currentHealthy": healthy, "desiredHealthy": desired, "expectedPods": expected,
-        "disruptionsAllowed": allowed, "conditions": [condition],
+        "observedGeneration": generation, "currentHealthy": healthy, "desiredHealthy": desired, "expectedPods":
+        expected, "disruptionsAllowed": allowed, "conditions": [condition],
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """PersistentVolumeClaims of the class `standard`: one folder a claim, bound at once, grown as asked, removed or kept.
 
-A folder has no size: the capacity is what was asked for, and only says so. Claims of another class stay Pending, with an
-event that says what to write.
+A folder has no size: the capacity is what was asked for, and only says so. Claims of another class stay Pending, with
+an event that says what to write.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def plan(deployment: Object, sets: Sequence[Object], time: datetime) -> Plan:
         else:
             actions += _recreate(new, old, wanted)
         actions += _clean(old, int(spec.get("revisionHistoryLimit", 10)))
-    status = _status(deployment, sets, new, wanted, unavailable if rolling else 0, time)
+    status = _status(deployment, sets, new, unavailable if rolling else 0, time)
     return Plan(actions, status, revision, _until_deadline(deployment, status, time))
 
 
@@ -196,9 +196,9 @@ def _replica_set(deployment: Object, hashed: str, revision: int, replicas: int) 
     }  # fmt: skip
 
 
-def _status(
-    deployment: Object, sets: Sequence[Object], new: Object | None, wanted: int, unavailable: int, time: datetime
-) -> Object:
+def _status(deployment: Object, sets: Sequence[Object], new: Object | None, unavailable: int, time: datetime) -> Object:
+    wanted = int(deployment["spec"].get("replicas", 1))
+
     def total(name: str) -> int:
         return sum(int((one.get("status") or {}).get(name) or 0) for one in sets)
 
@@ -220,7 +220,7 @@ def _status(
 def _available_condition(deployment: Object, available: bool, time: datetime) -> Object:
     reason = "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable"
     message = f"Deployment {'has' if available else 'does not have'} minimum availability."
-    return _condition(deployment, "Available", available, reason, message, time)
+    return _condition(deployment, "Available", (available, reason, message), time)
 
 
 def _progress_condition(
@@ -229,18 +229,18 @@ def _progress_condition(
     name = name_of(new) if new else ""
     if complete:
         message = f'ReplicaSet "{name}" has successfully progressed.'
-        return _condition(deployment, "Progressing", True, "NewReplicaSetAvailable", message, time)
+        return _condition(deployment, "Progressing", (True, "NewReplicaSetAvailable", message), time)
     before = condition_of(deployment, "Progressing")
     old = deployment.get("status") or {}
     counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
     moved = any(old.get(count, 0) != status[count] for count in counts)
     if before and not moved and _overdue(deployment, before, time):
         message = f'ReplicaSet "{name}" has timed out progressing.'
-        return _condition(deployment, "Progressing", False, "ProgressDeadlineExceeded", message, time)
+        return _condition(deployment, "Progressing", (False, "ProgressDeadlineExceeded", message), time)
     if before and not moved:
         return before
     message = f'ReplicaSet "{name}" is progressing.'
-    return _condition(deployment, "Progressing", True, "ReplicaSetUpdated", message, time) | {
+    return _condition(deployment, "Progressing", (True, "ReplicaSetUpdated", message), time) | {
         "lastUpdateTime": rfc3339(time)
     }
 
@@ -258,7 +258,8 @@ def _until_deadline(deployment: Object, status: Object, time: datetime) -> float
     return max(0.1, (parse_time(progress["lastUpdateTime"]) + deadline - time).total_seconds() + 1)
 
 
-def _condition(deployment: Object, kind: str, value: bool, reason: str, message: str, time: datetime) -> Object:
+def _condition(deployment: Object, kind: str, why: tuple[bool, str, str], time: datetime) -> Object:
+    value, reason, message = why
     before = condition_of(deployment, kind) or {}
     status = "True" if value else "False"
     text = rfc3339(time)

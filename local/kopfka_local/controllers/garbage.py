@@ -1,7 +1,7 @@
 """The garbage collector: deletes what no longer has an owner, and sees foreground and orphan deletions through.
 
-It follows every resource there is, custom ones as they come; of an object it keeps the metadata it needs. The thinking is in
-`graph`.
+It follows every resource there is, custom ones as they come; of an object it keeps the metadata it needs. The
+thinking is in `graph`.
 """
 
 from __future__ import annotations

@@ -140,12 +140,17 @@ class Graph:
             released: list[Action] = [DropOwners(one, frozenset({uid})) for one in self._sorted(self.dependents(uid))]
             return [*released, DropFinalizer(node, ORPHAN)]
         if node.waits_for_dependents:
-            blocking = [one for one in self.dependents(uid) if any(o.uid == uid and o.blocks for o in one.owners)]
-            if not blocking:
-                return [DropFinalizer(node, FOREGROUND)]
-            return [self._deletion(one) for one in self._sorted(blocking) if not one.deleting]
-        if node.deleting or not node.owners:
-            return []
+            return self._wait_for_dependents(node)
+        return [] if node.deleting or not node.owners else self._judge(node, ownership)
+
+    def _wait_for_dependents(self, node: Node) -> list[Action]:
+        uid = node.uid
+        blocking = [one for one in self.dependents(uid) if any(o.uid == uid and o.blocks for o in one.owners)]
+        if not blocking:
+            return [DropFinalizer(node, FOREGROUND)]
+        return [self._deletion(one) for one in self._sorted(blocking) if not one.deleting]
+
+    def _judge(self, node: Node, ownership: Callable[[Node, Owner], Ownership]) -> list[Action]:
         found = {owner: ownership(node, owner) for owner in node.owners}
         if Ownership.SOLID in found.values():
             loose = frozenset(owner.uid for owner, what in found.items() if what is not Ownership.SOLID)

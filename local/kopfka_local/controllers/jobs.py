@@ -1,7 +1,8 @@
 """Jobs: pods that run to their end. `plan` is pure.
 
 Completions are counted from the pods that are there: deleting a finished pod of an unfinished job makes it run again.
-Indexed completion, pod failure policies and success policies are not built; such a job fails with a sentence that says so.
+Indexed completion, pod failure policies and success policies are not built; such a job fails with a sentence that
+says so.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LONGEST_BACKOFF = 600.0
 
 @dataclass(slots=True)
 class Plan:
-    """How many pods to create, which to delete, the status, when to look again, and whether the job's own time has come."""
+    """How many pods to create, which to delete, the status, when to look again, and whether the job is to go."""
 
     create: int = 0
     delete: list[Object] = field(default_factory=list)
@@ -149,7 +150,8 @@ def _ended_at(pod: Object) -> str:
 
 def _condition(kind: str, reason: str, message: str, time: str) -> Object:
     return {
-        "type": kind, "status": "True", "reason": reason, "message": message, "lastProbeTime": time, "lastTransitionTime": time,
+        "type": kind, "status": "True", "reason": reason, "message": message, "lastProbeTime": time,
+        "lastTransitionTime": time,
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kopfka_local.api.cluster import Cluster
     from kopfka_local.watching import Informers
 
+
 class Manager:
     """Every controller of a local cluster."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def seconds_until_available(pod: Object, min_ready: float, time: datetime) -> float | None:
-    """Return 0 where a pod is available, how long it takes where it is ready for less than `minReadySeconds`, else None."""
+    """Return 0 where a pod is available, how long it takes yet where it is ready too short a time, else None."""
     if not is_ready(pod) or deleting(pod):
         return None
     if not min_ready:

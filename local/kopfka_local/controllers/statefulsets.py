@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 
 from kopfka_local.controllers.base import Writer, enqueue_owner, enqueue_self, owned_by, template_hash
 from kopfka_local.kinds import (
-    CLAIMS, PODS, REVISIONS, STATEFUL_SETS, Key, Object, deleting, name_of, owner_reference, uid_of,
+    CLAIMS,
+    PODS,
+    REVISIONS,
+    STATEFUL_SETS,
+    Key,
+    Object,
+    deleting,
+    name_of,
+    owner_reference,
+    uid_of,
 )  # fmt: skip
 from kopfka_local.podstate import is_ended, is_ready, phase, ready_since
 from kopfka_local.times import now, parse_time

@@ -1,7 +1,8 @@
 """Loopback addresses for pods: 127.0.0.1 where all ports of the pod are free there, else 127.0.0.2, and so on.
 
-A pod keeps its address for the life of its name: one that comes again under the same name gets the same one where it can,
-and while `reserved` says that the name will come again, others leave it alone. Held only in memory and in one small file.
+A pod keeps its address for the life of its name: one that comes again under the same name gets the same one where it
+can, and while `reserved` says that the name will come again, others leave it alone. Held only in memory and in one
+small file.
 """
 
 from __future__ import annotations

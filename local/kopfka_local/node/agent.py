@@ -1,4 +1,5 @@
-"""The node: a Node object that stays Ready, and a worker for each pod that is placed here. Every pod is: it is the only one.
+"""The node: a Node object that stays Ready, and a worker for each pod that is placed here. Every pod is: it is the
+only one.
 
 Also what a cluster's network gives to pods: the hosts file, and proxies for the addresses of services.
 """
@@ -17,23 +18,39 @@ from typing import TYPE_CHECKING
 
 from kopfka_local.api.errors import ApiError
 from kopfka_local.kinds import (
-    CLAIMS, CONFIG_MAPS, LEASES, NODES, PODS, SECRETS, SERVICES, SLICES, STATEFUL_SETS, VOLUMES, Object, controller_of,
-    deleting, key_of, name_of, uid_of,
+    CLAIMS,
+    CONFIG_MAPS,
+    LEASES,
+    NODES,
+    PODS,
+    SECRETS,
+    SERVICES,
+    SLICES,
+    STATEFUL_SETS,
+    VOLUMES,
+    Object,
+    condition_of,
+    deleting,
+    key_of,
+    name_of,
+    uid_of,
 )  # fmt: skip
 from kopfka_local.node.addresses import Addresses
-from kopfka_local.node.environment import Machine, MissingReferenceError
+from kopfka_local.node.environment import Machine, MissingReferenceError, Sources
 from kopfka_local.node.hosts import render_hosts, write_hosts
 from kopfka_local.node.logs import ContainerLog
-from kopfka_local.node.pod import Place, PodWorker, Services
+from kopfka_local.node.pod import PodWorker
 from kopfka_local.node.processes import Processes
 from kopfka_local.node.proxy import Frontend, Proxies
 from kopfka_local.node.routes import frontends
-from kopfka_local.node.volumes import Sources
+from kopfka_local.node.surroundings import Place, Services
 from kopfka_local.podstate import is_ended
 from kopfka_local.recorder import Recorder
 from kopfka_local.times import micro, now, rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from kopfka_local.api.cluster import Cluster
     from kopfka_local.watching import Informers
 
@@ -44,6 +61,10 @@ _LEASE_SECONDS = 40
 _HEARTBEAT_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _RETRY_SECONDS = 5.0
+_NODE_READY = {
+    True: ("KubeletReady", "kopfka up posts ready status"),
+    False: ("KubeletStopped", "kopfka up was stopped"),
+}
 
 
 def machine() -> Machine:
@@ -193,7 +214,7 @@ class Agent:
         with contextlib.suppress(ApiError):
             await self._cluster.delete(PODS, namespace, name, grace_seconds=0, preconditions={"uid": uid_of(pod)})
 
-    def _spawn(self, coroutine) -> None:  # type: ignore[no-untyped-def]
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks = [one for one in self._tasks if not one.done()] + [task]
 
@@ -262,12 +283,14 @@ class Agent:
             )
         time = rfc3339(now())
         conditions = [
-            _node_condition(node, "MemoryPressure", False, "KubeletHasSufficientMemory", "enough memory", time),
-            _node_condition(node, "DiskPressure", False, "KubeletHasNoDiskPressure", "enough disk", time),
-            _node_condition(node, "PIDPressure", False, "KubeletHasSufficientPID", "enough process ids", time),
-            _node_condition(node, "Ready", ready, "KubeletReady" if ready else "KubeletStopped",
-                            "kopfka up is posting ready status" if ready else "kopfka up was stopped", time),
-        ]  # fmt: skip
+            _node_condition(node, kind, value, reason=reason, message=message, time=time)
+            for kind, value, reason, message in (
+                ("MemoryPressure", False, "KubeletHasSufficientMemory", "enough memory"),
+                ("DiskPressure", False, "KubeletHasNoDiskPressure", "enough disk"),
+                ("PIDPressure", False, "KubeletHasSufficientPID", "enough process ids"),
+                ("Ready", ready, *_NODE_READY[ready]),
+            )
+        ]
         amounts = {"cpu": str(self._machine.cpus), "memory": f"{self._machine.memory // 1024}Ki", "pods": "110"}
         status = {
             "capacity": amounts, "allocatable": amounts, "conditions": conditions,
@@ -323,8 +346,8 @@ class Agent:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _node_condition(node: Object, kind: str, value: bool, reason: str, message: str, time: str) -> Object:
-    before = next((one for one in (node.get("status") or {}).get("conditions") or () if one["type"] == kind), {})
+def _node_condition(node: Object, kind: str, value: bool, *, reason: str, message: str, time: str) -> Object:
+    before = condition_of(node, kind) or {}
     status = "True" if value else "False"
     since = before.get("lastTransitionTime", time) if before.get("status") == status else time
     return {

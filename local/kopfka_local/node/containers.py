@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 from kopfka_local.node import probes
 from kopfka_local.node.environment import MissingReferenceError
 from kopfka_local.node.images import CommandNotFoundError, ImageNotRunnableError
-from kopfka_local.node.podstatus import ContainerStatus
 from kopfka_local.node.processes import StartError
 from kopfka_local.node.restarts import Backoff, restarts
 from kopfka_local.times import now, rfc3339
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from kopfka_local.kinds import Object
     from kopfka_local.node.logs import ContainerLog
+    from kopfka_local.node.podstatus import ContainerStatus
     from kopfka_local.node.processes import Process, Processes, Sink
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Container:
             self.status.restarts += 1
 
     async def stop(self, grace: float) -> None:
-        """End it: preStop hook, SIGTERM, and SIGKILL when `grace` seconds are over. A second call may be less patient."""
+        """End it: preStop hook, SIGTERM, SIGKILL when `grace` seconds are over. A second call may be less patient."""
         again = self._stopping
         self._stopping = True
         self._stopped.set()
@@ -198,7 +198,8 @@ class Container:
         time = rfc3339(now())
         message = f"cannot start {program}: {why}"
         self.status.state = {"terminated": {
-            "exitCode": _START_FAILED, "reason": "StartError", "message": message, "startedAt": time, "finishedAt": time,
+            "exitCode": _START_FAILED, "reason": "StartError", "message": message, "startedAt": time, "finishedAt":
+            time,
         }}  # fmt: skip
         self.status.started = self.status.ready = False
         self._pod.changed()

@@ -1,7 +1,7 @@
 """The environment and the command line of a container, from its spec and what it refers to. Pure.
 
-Not given: the variables of services (`enableServiceLinks`), which nothing should rely on, and `KUBERNETES_SERVICE_*`, whose
-place `KUBECONFIG` takes.
+Not given: the variables of services (`enableServiceLinks`), which nothing should rely on, and `KUBERNETES_SERVICE_*`,
+whose place `KUBECONFIG` takes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kopfka_local.kinds import Object
     from kopfka_local.node.paths import MountPaths
 
+    Find = Callable[[str], Object | None]
+
 _REFERENCE = re.compile(r"\$(\$|\(([-._a-zA-Z][-._a-zA-Z0-9]*)\))")
 _SUBSCRIPT = re.compile(r"^(metadata\.(?:labels|annotations))\['(.+)'\]$")
 
@@ -36,6 +38,16 @@ class Machine:
     memory: int  # bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where what a container or a volume refers to comes from."""
+
+    config_map: Find
+    secret: Find
+    machine: Machine
+    token: str = ""  # what a serviceAccountToken gives: this server knows one user
+
+
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """Expand `$(NAME)` as Kubernetes does: unknown names stay as written, `$$` is a dollar."""
 
@@ -47,15 +59,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(value, text)
 
 
-def container_environment(
-    container: Object,
-    pod: Object,
-    *,
-    config_map: Callable[[str], Object | None],
-    secret: Callable[[str], Object | None],
-    machine: Machine,
-    paths: MountPaths,
-) -> dict[str, str]:
+def container_environment(container: Object, pod: Object, sources: Sources, paths: MountPaths) -> dict[str, str]:
     """Return the variables a container's spec gives it, in the order of their definition.
 
     Raises:
@@ -64,7 +68,10 @@ def container_environment(
     variables: dict[str, str] = {}
     for source in container.get("envFrom") or ():
         prefix = source.get("prefix", "")
-        for kind, find, label in (("configMapRef", config_map, "configmap"), ("secretRef", secret, "secret")):
+        for kind, find, label in (
+            ("configMapRef", sources.config_map, "configmap"),
+            ("secretRef", sources.secret, "secret"),
+        ):
             if kind in source:
                 obj = _referred(find, source[kind], label)
                 texts = secret_texts(obj) if kind == "secretRef" else (obj or {}).get("data") or {}
@@ -73,28 +80,25 @@ def container_environment(
         if "valueFrom" not in entry:
             variables[entry["name"]] = expand(paths.replace(entry.get("value") or ""), variables)
             continue
-        found = _value_from(entry["valueFrom"], container, pod, config_map, secret, machine)
+        found = _value_from(entry["valueFrom"], container, pod, sources)
         if found is not None:
             variables[entry["name"]] = found
     return variables
 
 
-def _value_from(
-    source: Object, container: Object, pod: Object,
-    config_map: Callable[[str], Object | None], secret: Callable[[str], Object | None], machine: Machine,
-) -> str | None:  # fmt: skip
+def _value_from(source: Object, container: Object, pod: Object, sources: Sources) -> str | None:
     if reference := source.get("configMapKeyRef"):
-        return _key(_referred(config_map, reference, "configmap"), reference, "configmap")
+        return _key(_referred(sources.config_map, reference, "configmap"), reference, "configmap")
     if reference := source.get("secretKeyRef"):
-        return _key(_referred(secret, reference, "secret"), reference, "secret")
+        return _key(_referred(sources.secret, reference, "secret"), reference, "secret")
     if reference := source.get("fieldRef"):
         return field_value(pod, reference["fieldPath"])
     if reference := source.get("resourceFieldRef"):
-        return resource_value(reference, container, pod, machine)
+        return resource_value(reference, container, pod, sources.machine)
     return None
 
 
-def _referred(find: Callable[[str], Object | None], reference: Object, label: str) -> Object | None:
+def _referred(find: Find, reference: Object, label: str) -> Object | None:
     name = reference.get("name", "")
     obj = find(name)
     if obj is None and not reference.get("optional"):

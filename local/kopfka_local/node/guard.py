@@ -1,17 +1,21 @@
 """The parent of every pod process: starts them, reports their ends, and kills them all when `kopfka up` is gone.
 
-It runs as a file of its own (`python -I -S guard.py FD`), imports next to nothing and holds no state worth keeping. Because
-it, and not `kopfka up`, forks the processes, there is no moment at which a process exists that nobody would kill: the end
-of the socket is the end of every process group, however `kopfka up` ended. Should the guard itself be killed, Linux ends
-its children (PR_SET_PDEATHSIG), and `kopfka up` ends their groups on any system.
+It runs as a file of its own (`python -I -S guard.py FD`), imports next to nothing and holds no state worth keeping.
+Because it, and not `kopfka up`, forks the processes, there is no moment at which a process exists that nobody would
+kill: the end of the socket is the end of every process group, however `kopfka up` ended. Should the guard itself be
+killed, Linux ends its children (PR_SET_PDEATHSIG), and `kopfka up` ends their groups on any system.
 
-Messages, either way, are a length of four bytes and JSON; descriptors for the standard output and error of a process come
-with its message (SCM_RIGHTS).
+Messages, either way, are a length of four bytes and JSON; descriptors for the standard output and error of a process
+come with its message (SCM_RIGHTS).
 
     -> {"op": "start", "id": 1, "argv": […], "env": {…}, "cwd": "…"}    -> {"op": "signal", "id": 1, "signal": 15}
-    <- {"id": 1, "pid": 123}   <- {"id": 1, "error": "…", "errno": 2}   <- {"id": 1, "exit": 0}   (-9: ended by signal 9)
+    <- {"id": 1, "pid": 123}   <- {"id": 1, "error": "…", "errno": 2}   <- {"id": 1, "exit": 0}   (-9: ended by signal
+    9)
 """
 
+from __future__ import annotations
+
+import contextlib
 import json
 import os
 import select
@@ -19,10 +23,15 @@ import signal
 import socket
 import sys
 
+TYPE_CHECKING = False  # importing `typing` would cost more than all the rest of this file
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
 _PDEATHSIG = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 
 
-def main(descriptor):
+def main(descriptor: int) -> None:
     """Serve the socket until its other end is closed."""
     link = socket.socket(fileno=descriptor)
     link.set_inheritable(False)
@@ -38,21 +47,23 @@ def main(descriptor):
 class Guard:
     """The processes by id and by pid, and the link they are ordered and reported on."""
 
-    def __init__(self, link, wake):
+    def __init__(self, link: socket.socket, wake: int) -> None:
         self.link, self.wake = link, wake
-        self.pids, self.ids = {}, {}
-        self.buffer, self.descriptors = b"", []
+        self.pids: dict[int, int] = {}  # by id
+        self.ids: dict[int, int] = {}  # by pid
+        self.buffer = b""
+        self.descriptors: list[int] = []
         self.die_with_parent = _die_with_parent()
 
-    def run(self):
+    def run(self) -> None:
         """Do as told; at the end of the link kill everything."""
         try:
             while True:
-                ready, _, _ = select.select([self.link, self.wake], [], [])
+                ready, _, _ = select.select([self.link.fileno(), self.wake], [], [])
                 if self.wake in ready:
                     os.read(self.wake, 4096)
                     self.reap()
-                if self.link in ready and not self.receive():
+                if self.link.fileno() in ready and not self.receive():
                     return
         except (BrokenPipeError, ConnectionError):
             return
@@ -62,7 +73,8 @@ class Guard:
             for pid in self.ids:
                 _kill_group(pid, signal.SIGKILL)
 
-    def receive(self):
+    def receive(self) -> bool:
+        """Do what has been ordered; tell whether the link is still there."""
         data, descriptors, _, _ = socket.recv_fds(self.link, 65536, 16)
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
@@ -79,7 +91,8 @@ class Guard:
                 _kill_group(self.pids[message["id"]], message["signal"])
         return bool(data)
 
-    def start(self, message):
+    def start(self, message: dict[str, Any]) -> None:
+        """Start a process, and report its pid or why there is none."""
         out, err = self.descriptors[:2]
         del self.descriptors[:2]
         report, report_write = os.pipe()  # both end at exec; what is written before it is why there was none
@@ -102,7 +115,8 @@ class Guard:
         self.pids[message["id"]], self.ids[pid] = pid, message["id"]
         self.send({"id": message["id"], "pid": pid})
 
-    def become(self, message, out, err):
+    def become(self, message: dict[str, Any], out: int, err: int) -> NoReturn:
+        """Turn this freshly forked process into the one that was ordered."""
         guard = os.getppid()
         os.setsid()
         self.die_with_parent()
@@ -117,7 +131,8 @@ class Guard:
         os.chdir(message["cwd"])
         os.execvpe(message["argv"][0], message["argv"], message["env"])
 
-    def reap(self):
+    def reap(self) -> None:
+        """Report the processes that ended, and end what they started."""
         while self.ids:
             try:
                 # looks without reaping: the pid, and so its group, cannot be another's until the group is ended too
@@ -136,22 +151,21 @@ class Guard:
                 del self.pids[number]
                 self.send({"id": number, "exit": os.waitstatus_to_exitcode(status)})
 
-    def send(self, message):
+    def send(self, message: dict[str, Any]) -> None:
+        """Report something."""
         data = json.dumps(message).encode()
         self.link.sendall(len(data).to_bytes(4, "big") + data)
 
 
-def _kill_group(pid, number):
-    try:
+def _kill_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
-def _die_with_parent():
+def _die_with_parent() -> Callable[[], object]:
     if not sys.platform.startswith("linux"):
         return lambda: None
-    import ctypes
+    import ctypes  # noqa: PLC0415 - on Linux only
 
     prctl = ctypes.CDLL(None).prctl
     return lambda: prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -26,8 +26,9 @@ def render_hosts(services: Iterable[Object], pods: Iterable[Object], proxied: di
     """Return the hosts file for services and pods.
 
     A headless service is the address of a ready pod, and so is any other whose ports are those of its pods; one that
-    renumbers ports is its cluster address where that one is `proxied` (by namespace and name). The short name of a service
-    is given to the first namespace, in alphabetical order, that has one: processes of one file share one name space.
+    renumbers ports is its cluster address where that one is `proxied` (by namespace and name). The short name of a
+    service is given to the first namespace, in alphabetical order, that has one: processes of one file share one name
+    space.
     """
     by_namespace: dict[str, list[Object]] = {}
     for pod in pods:

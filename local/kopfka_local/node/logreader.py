@@ -12,6 +12,7 @@ from kopfka_local.times import now, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from kopfka_local.kinds import Object
     from kopfka_local.node.agent import Agent
@@ -27,8 +28,8 @@ class NodeLogs:
 
     def __call__(
         self, namespace: str, pod: str, container: str, *, follow: bool = False, tail_lines: int | None = None,
-        previous: bool = False, since_seconds: int | None = None, since_time: str | None = None, timestamps: bool = False,
-        limit_bytes: int | None = None,
+        previous: bool = False, since_seconds: int | None = None, since_time: str | None = None,
+        timestamps: bool = False, limit_bytes: int | None = None,
     ) -> AsyncIterator[bytes]:  # fmt: skip
         """Yield chunks of a container's log.
 
@@ -55,7 +56,7 @@ class NodeLogs:
         return log.follow(request) if follow else self._finished(log.path.parent, present[-1], request)
 
     @staticmethod
-    async def _finished(folder, run: int, request: LogRequest) -> AsyncIterator[bytes]:  # type: ignore[no-untyped-def]
+    async def _finished(folder: Path, run: int, request: LogRequest) -> AsyncIterator[bytes]:
         yield render(read_entries(folder, run), request)
 
 

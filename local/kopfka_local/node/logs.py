@@ -1,8 +1,8 @@
 """Logs of containers: written with time stamps as a container runtime does, rotated, and read back for `kubectl logs`.
 
-One folder a container, one file a run (`0.log`, `1.log`, …: the restart count), rotated parts `0.log.1` (newest) onwards.
-A line is `2026-01-02T03:04:05.000000006Z stdout F text`, `P` instead of `F` where a longer line goes on in the next. The
-present and the previous run are kept. Following a log waits for the writer, and polls nothing.
+One folder a container, one file a run (`0.log`, `1.log`, …: the restart count), rotated parts `0.log.1` (newest)
+onwards. A line is `2026-01-02T03:04:05.000000006Z stdout F text`, `P` instead of `F` where a longer line goes on in
+the next. The present and the previous run are kept. Following a log waits for the writer, and polls nothing.
 """
 
 from __future__ import annotations

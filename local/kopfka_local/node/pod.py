@@ -1,4 +1,4 @@
-"""One pod on this node: gets an address and its volumes, runs its containers, says how they are, and goes when told to."""
+"""One pod on this node: gets its address and volumes, runs its containers, says how they are, goes when told to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,64 +16,23 @@ from kopfka_local.node.addresses import Unavailable
 from kopfka_local.node.containers import Container, Launch
 from kopfka_local.node.environment import MissingReferenceError, container_environment
 from kopfka_local.node.images import command_line
-from kopfka_local.node.logs import ContainerLog
 from kopfka_local.node.paths import MountPaths
 from kopfka_local.node.podstatus import ContainerStatus, Situation, render_status
-from kopfka_local.node.volumes import WRITTEN, Sources, payload, write_files
+from kopfka_local.node.volumes import WRITTEN, payload, write_files
 from kopfka_local.podstate import named_port, tcp_ports
 from kopfka_local.times import now, rfc3339
 from kopfka_runtime.network import HOSTS_FILE, POD_IP
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Coroutine
 
-    from kopfka_local.api.cluster import Cluster
-    from kopfka_local.node.addresses import Addresses
-    from kopfka_local.node.processes import Processes
-    from kopfka_local.recorder import Recorder
+    from kopfka_local.node.logs import ContainerLog
+    from kopfka_local.node.surroundings import Services
 
 log = logging.getLogger(__name__)
 
 _INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _RETRY_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where pods of this node live, and what they are told."""
-
-    state: Path
-    kubeconfig: Path
-
-    @property
-    def hosts_file(self) -> Path:
-        """Names of services and pods."""
-        return self.state / "hosts"
-
-    def pod_folder(self, uid: str) -> Path:
-        """What goes with the pod."""
-        return self.state / "pods" / uid
-
-    def log_folder(self, pod: Object, container: str) -> Path:
-        """Logs of one container."""
-        namespace, name = key_of(pod)
-        return self.state / "logs" / f"{namespace}_{name}_{uid_of(pod)}" / container
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the node gives to each of its pods."""
-
-    cluster: Cluster
-    place: Place
-    processes: Processes
-    addresses: Addresses
-    recorder: Recorder
-    sources: Callable[[str], Sources]  # of a namespace
-    claim_folder: Callable[[str, str], Path]  # of a claim by namespace and name; raises MissingReferenceError
-    reserved: Callable[[str], Awaitable[bool]]
-    announce: Callable[[], None]  # the hosts file is to be current when it returns
-    log_of: Callable[[Object, str], ContainerLog]
 
 
 class PodWorker:
@@ -286,10 +244,7 @@ class PodWorker:
 
     def _variables(self, container: Object, paths: MountPaths) -> dict[str, str]:
         sources = self._services.sources(self.pod["metadata"]["namespace"])
-        given = container_environment(
-            container, self._with_address(), config_map=sources.config_map, secret=sources.secret,
-            machine=sources.machine, paths=paths,
-        )  # fmt: skip
+        given = container_environment(container, self._with_address(), sources, paths)
         base = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         base |= {
             "HOSTNAME": self.pod["spec"].get("hostname") or name_of(self.pod),
@@ -304,7 +259,8 @@ class PodWorker:
 
     def _with_address(self) -> Object:
         status = (self.pod.get("status") or {}) | {
-            "podIP": self.address, "podIPs": [{"ip": self.address}], "hostIP": "127.0.0.1", "hostIPs": [{"ip": "127.0.0.1"}],
+            "podIP": self.address, "podIPs": [{"ip": self.address}],
+            "hostIP": "127.0.0.1", "hostIPs": [{"ip": "127.0.0.1"}],
         }  # fmt: skip
         return self.pod | {"status": status}
 

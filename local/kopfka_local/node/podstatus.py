@@ -60,8 +60,9 @@ class ContainerStatus:
     def render(self) -> Object:
         """Return the `ContainerStatus` of the API."""
         return {
-            "name": self.name, "image": self.image, "imageID": self.image, "state": self.state, "lastState": self.last_state,
-            "restartCount": self.restarts, "started": self.started, "ready": self.ready, "containerID": self.container_id,
+            "name": self.name, "image": self.image, "imageID": self.image,
+            "state": self.state, "lastState": self.last_state, "restartCount": self.restarts,
+            "started": self.started, "ready": self.ready, "containerID": self.container_id,
         }  # fmt: skip
 
 

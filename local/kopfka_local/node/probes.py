@@ -1,7 +1,7 @@
 """Probes of containers: one attempt (`attempt`), and the counting that turns attempts into verdicts (`Verdict`, pure).
 
-Until its first success a probe is tried every 100 ms, so that what starts fast counts as started at once; failures in that
-time count no faster than `periodSeconds` says. gRPC probes fail with a sentence that says so.
+Until its first success a probe is tried every 100 ms, so that what starts fast counts as started at once; failures in
+that time count no faster than `periodSeconds` says. gRPC probes fail with a sentence that says so.
 """
 
 from __future__ import annotations

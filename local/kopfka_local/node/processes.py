@@ -1,12 +1,14 @@
 """Child processes by way of the guard: start, signal, wait. Knows nothing of pods.
 
-`Processes.start` gives a `Process`; its output goes to two functions as it comes. Every process leads a session and a group
-of its own: signals go to the group, and the end of its leader is the end of the group.
+`Processes.start` gives a `Process`; its output goes to two functions as it comes. Every process leads a session and a
+group of its own: signals go to the group, and the end of its leader is the end of the group.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import json
 import logging
 import os
@@ -143,7 +145,7 @@ class Processes:
             for sink in (out, err):
                 reader, writer = os.pipe()
                 writers.append(writer)
-                await loop.connect_read_pipe(lambda sink=sink: _Pipe(sink), os.fdopen(reader, "rb", 0))
+                await loop.connect_read_pipe(functools.partial(_Pipe, sink), os.fdopen(reader, "rb", 0))
             message = {"op": "start", "id": number, "argv": list(argv), "env": dict(env), "cwd": str(cwd)}
             self._send(message, writers)
         finally:
@@ -212,10 +214,8 @@ class Processes:
         entries, self._entries = self._entries, {}
         for entry in entries.values():
             if entry.pid:
-                try:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(entry.pid, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    pass
             if not entry.started.done():
                 entry.started.set_exception(StartError("the guard process ended"))
             _resolve(entry.ended, -signal.SIGKILL)

@@ -1,12 +1,14 @@
 """Service addresses: TCP listeners that pass each connection to the next of a service's endpoints, round robin.
 
-The endpoints are asked for at each connection, so a change of them needs no change here. Nothing of what passes is kept.
+The endpoints are asked for at each connection, so a change of them needs no change here. Nothing of what passes is
+kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import itertools
 import logging
 import os
@@ -122,7 +124,7 @@ class Proxies:
                 self._turns[frontend] = itertools.count()
                 try:
                     self._servers[frontend] = await loop.create_server(
-                        lambda frontend=frontend: _Accepted(lambda: self._order(frontend)),
+                        functools.partial(_Accepted, functools.partial(self._order, frontend)),
                         frontend.address,
                         frontend.port,
                     )

@@ -11,7 +11,7 @@ RESET_AFTER = 600.0  # a container that ran this long starts over with the short
 
 @dataclass(slots=True)
 class Backoff:
-    """The kubelet's crash-loop back-off of one container: the first restart is immediate, then 10 s doubling to 5 min."""
+    """The kubelet's back-off of one container: the first restart is immediate, then 10 s doubling to 5 min."""
 
     _delay: float = 0.0
 

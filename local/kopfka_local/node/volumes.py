@@ -1,9 +1,9 @@
 """Volumes of a pod as folders of this machine.
 
-`payload` is pure: the files a configMap, secret, projected or downwardAPI volume has. `Folder.write` puts them into a folder
-as the kubelet does: a new folder beside the old one and one rename of the link `..data`, so that a reader sees either all
-of the old files or all of the new ones. An emptyDir is a folder that goes with the pod; a persistent volume's is not made
-here. Sizes are not limited, and owners and groups (`fsGroup`) are this user's.
+`payload` is pure: the files a configMap, secret, projected or downwardAPI volume has. `Folder.write` puts them into a
+folder as the kubelet does: a new folder beside the old one and one rename of the link `..data`, so that a reader sees
+either all of the old files or all of the new ones. An emptyDir is a folder that goes with the pod; a persistent
+volume's is not made here. Sizes are not limited, and owners and groups (`fsGroup`) are this user's.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kopfka_local.node.environment import Machine, MissingReferenceError, field_value, resource_value
+from kopfka_local.node.environment import MissingReferenceError, field_value, resource_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from kopfka_local.kinds import Object
-
-    Find = Callable[[str], Object | None]
+    from kopfka_local.node.environment import Find, Machine, Sources
 
 _DATA = "..data"
 WRITTEN = ("configMap", "secret", "projected", "downwardAPI")
@@ -34,16 +32,6 @@ class File:
 
     data: bytes
     mode: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the content of volumes comes from."""
-
-    config_map: Find
-    secret: Find
-    machine: Machine
-    token: str = ""  # what a serviceAccountToken gives: this server knows one user
 
 
 def payload(volume: Object, pod: Object, sources: Sources) -> dict[str, File]:

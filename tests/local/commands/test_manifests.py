@@ -35,7 +35,8 @@ def test_errors_name_file_and_document(text: str, message: str) -> None:
 
 
 def test_empty_documents_and_lists() -> None:
-    text = f"---\n---\n{GOOD}---\napiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: X, metadata: {{name: b}}}}\n"
+    items = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: X, metadata: {name: b}}\n"
+    text = f"---\n---\n{GOOD}---\n{items}"
     assert [document.body["metadata"]["name"] for document in parse_documents("f", text)] == ["a", "b"]
 
 
@@ -58,7 +59,10 @@ async def test_applying_twice_changes_nothing(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "state")
     documents = parse_documents("f", f"{GOOD}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: n}}\n")
     references = await apply_documents(cluster, documents)
-    assert [(one.kind, one.namespace, one.name) for one in references] == [("Namespace", "", "n"), ("ConfigMap", "default", "a")]
+    assert [(one.kind, one.namespace, one.name) for one in references] == [
+        ("Namespace", "", "n"),
+        ("ConfigMap", "default", "a"),
+    ]
     before = await cluster.get(CONFIG_MAPS, "default", "a")
     await apply_documents(cluster, documents)
     assert await cluster.get(CONFIG_MAPS, "default", "a") == before
@@ -68,7 +72,9 @@ async def test_applying_twice_changes_nothing(tmp_path: Path) -> None:
 async def test_refusals_name_file_document_and_remedy(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "state")
     wrong = parse_documents("f.yaml", GOOD.replace("ConfigMap", "ConfigMapp"))
-    with pytest.raises(ManifestError, match=r'f.yaml: document 1: no matches for kind "ConfigMapp".*did you mean ConfigMap in v1'):
+    with pytest.raises(
+        ManifestError, match=r'f.yaml: document 1: no matches for kind "ConfigMapp".*did you mean ConfigMap in v1'
+    ):
         await apply_documents(cluster, wrong)
     with pytest.raises(ManifestError, match=r"f.yaml: document 1 \(ConfigMap A_b\): .*metadata.name"):
         await apply_documents(cluster, parse_documents("f.yaml", GOOD.replace("name: a", "name: A_b")))

@@ -12,7 +12,13 @@ from local.objects import Object, meta
 
 
 def resource(kind: str, status: Object | None = None, api_version: str = "kopfka.io/v1alpha1", **spec: Any) -> Object:
-    return {"apiVersion": api_version, "kind": kind, "metadata": meta("x", namespace="default", generation=2), "spec": spec, "status": status or {}}
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": meta("x", namespace="default", generation=2),
+        "spec": spec,
+        "status": status or {},
+    }
 
 
 def condition(kind: str, status: str, reason: str = "", message: str = "") -> Object:
@@ -25,23 +31,55 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> Ob
         (resource("KafkaTopic"), False, "Waiting"),
         (resource("KafkaTopic", {"conditions": [condition("Ready", "True", "Ready")]}), True, "Ready"),
         (resource("KafkaTopic", {"conditions": [condition("Ready", "False", "Starting", "m")]}), False, "Starting"),
-        (resource("KafkaTopic", {"observedGeneration": 1, "conditions": [condition("Ready", "True")]}), False, "Reconciling"),
+        (
+            resource("KafkaTopic", {"observedGeneration": 1, "conditions": [condition("Ready", "True")]}),
+            False,
+            "Reconciling",
+        ),
         (resource("ConfigMap", api_version="v1"), True, "Applied"),
         (resource("Deployment", {"observedGeneration": 2}, replicas=1), False, "Starting"),
-        (resource("Deployment", {"observedGeneration": 2, "availableReplicas": 1, "updatedReplicas": 1}, replicas=1), True, "Ready"),
+        (
+            resource("Deployment", {"observedGeneration": 2, "availableReplicas": 1, "updatedReplicas": 1}, replicas=1),
+            True,
+            "Ready",
+        ),
         (resource("Deployment", {}, replicas=0), False, "Waiting"),
         (
-            resource("Deployment", {"observedGeneration": 2, "conditions": [condition("Progressing", "False", "ProgressDeadlineExceeded")]}),
+            resource(
+                "Deployment",
+                {
+                    "observedGeneration": 2,
+                    "conditions": [condition("Progressing", "False", "ProgressDeadlineExceeded")],
+                },
+            ),
             False,
             "ProgressDeadlineExceeded",
         ),
-        (resource("StatefulSet", {"observedGeneration": 2, "readyReplicas": 2, "updatedReplicas": 1}, replicas=2), False, "Ready"),
+        (
+            resource("StatefulSet", {"observedGeneration": 2, "readyReplicas": 2, "updatedReplicas": 1}, replicas=2),
+            False,
+            "Ready",
+        ),
         (resource("Pod", {"phase": "Succeeded"}), True, "Completed"),
         (resource("Pod", {"phase": "Running", "conditions": [condition("Ready", "True")]}), True, "Ready"),
-        (resource("Pod", {"containerStatuses": [{"state": {"waiting": {"reason": "ImageNotRunnable", "message": "m"}}}]}), False, "ImageNotRunnable"),
-        (resource("Pod", {"conditions": [condition("PodScheduled", "False", "Unschedulable", "port 9092")]}), False, "Unschedulable"),
+        (
+            resource(
+                "Pod", {"containerStatuses": [{"state": {"waiting": {"reason": "ImageNotRunnable", "message": "m"}}}]}
+            ),
+            False,
+            "ImageNotRunnable",
+        ),
+        (
+            resource("Pod", {"conditions": [condition("PodScheduled", "False", "Unschedulable", "port 9092")]}),
+            False,
+            "Unschedulable",
+        ),
         (resource("Job", {"conditions": [condition("Complete", "True")]}), True, "Completed"),
-        (resource("Job", {"conditions": [condition("Failed", "True", "BackoffLimitExceeded")]}), False, "BackoffLimitExceeded"),
+        (
+            resource("Job", {"conditions": [condition("Failed", "True", "BackoffLimitExceeded")]}),
+            False,
+            "BackoffLimitExceeded",
+        ),
         (resource("PersistentVolumeClaim", {"phase": "Bound"}), True, "Bound"),
     ],
 )

@@ -135,8 +135,15 @@ def test_killing_up_leaves_no_orphan_and_loses_no_resource(kopfka: Kopfka) -> No
 
 def _resources(kopfka: Kopfka) -> dict[str, dict]:  # type: ignore[type-arg]
     client = Client(kopfka.state.kubeconfig)
-    kinds = [("kopfka.io/v1alpha1", "kafkaclusters"), ("kopfka.io/v1alpha1", "kafkatopics"), ("v1", "persistentvolumeclaims"), ("apps/v1", "statefulsets")]
-    return {f"{kind} {obj['metadata']['name']}": obj for version, kind in kinds for obj in client.objects(version, kind)}
+    kinds = [
+        ("kopfka.io/v1alpha1", "kafkaclusters"),
+        ("kopfka.io/v1alpha1", "kafkatopics"),
+        ("v1", "persistentvolumeclaims"),
+        ("apps/v1", "statefulsets"),
+    ]
+    return {
+        f"{kind} {obj['metadata']['name']}": obj for version, kind in kinds for obj in client.objects(version, kind)
+    }
 
 
 def _descendants(pid: int) -> set[int]:
@@ -187,9 +194,12 @@ def test_detach_says_what_is_wrong(kopfka: Kopfka, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("kind: [", "document 1, line 2: not YAML"),
-        ("apiVersion: kopfka.io/v1alpha1\nkind: KafkaTopics\nmetadata: {name: a}\n", "did you mean KafkaTopic in kopfka.io/v1alpha1?"),
         (
-            "apiVersion: kopfka.io/v1alpha1\nkind: KafkaCluster\nmetadata: {name: a}\nspec: {engine: bundled, replicas: 3}\n",
+            "apiVersion: kopfka.io/v1alpha1\nkind: KafkaTopics\nmetadata: {name: a}\n",
+            "did you mean KafkaTopic in kopfka.io/v1alpha1?",
+        ),
+        (
+            "apiVersion: kopfka.io/v1alpha1\nkind: KafkaCluster\nmetadata: {name: a}\nspec: {replicas: 3}\n",
             "document 1 (KafkaCluster a): ",
         ),
     ],

@@ -89,10 +89,17 @@ async def test_a_changed_template_rolls_and_can_be_rolled_back(laptop: Laptop) -
 
 
 async def test_claims_grow_and_go(laptop: Laptop) -> None:
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"}, "spec": claim_template()["spec"]}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "c"},
+        "spec": claim_template()["spec"],
+    }
     await laptop.apply(CLAIMS, claim)
     bound = await laptop.until(CLAIMS, "c", lambda one: one["status"]["phase"] == "Bound")
-    volume = await laptop.until(VOLUMES, bound["spec"]["volumeName"], lambda one: one["status"]["phase"] == "Bound", None)
+    volume = await laptop.until(
+        VOLUMES, bound["spec"]["volumeName"], lambda one: one["status"]["phase"] == "Bound", None
+    )
     folder = laptop.folder / "volumes" / name_of(volume)
     assert volume["spec"]["hostPath"]["path"] == str(folder)
     (folder / "x").touch()
@@ -105,7 +112,12 @@ async def test_claims_grow_and_go(laptop: Laptop) -> None:
 
 
 async def test_a_claim_in_use_waits(laptop: Laptop) -> None:
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"}, "spec": claim_template()["spec"]}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "c"},
+        "spec": claim_template()["spec"],
+    }
     await laptop.apply(CLAIMS, claim)
     await laptop.apply(PODS, pod("p", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]))
     await laptop.ready("p")
@@ -116,7 +128,12 @@ async def test_a_claim_in_use_waits(laptop: Laptop) -> None:
 
 
 async def test_a_kept_volume_is_released(laptop: Laptop) -> None:
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"}, "spec": claim_template()["spec"]}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "c"},
+        "spec": claim_template()["spec"],
+    }
     await laptop.apply(CLAIMS, claim)
     bound = await laptop.until(CLAIMS, "c", lambda one: one["status"]["phase"] == "Bound")
     name = bound["spec"]["volumeName"]
@@ -128,7 +145,10 @@ async def test_a_kept_volume_is_released(laptop: Laptop) -> None:
 
 def deployment(name: str, a_container: dict[str, Any], replicas: int = 1) -> dict[str, Any]:
     labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [a_container], "terminationGracePeriodSeconds": 5}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [a_container], "terminationGracePeriodSeconds": 5},
+    }
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
@@ -140,7 +160,8 @@ async def test_a_deployment_rolls_and_goes_with_all_it_owns(laptop: Laptop) -> N
     done = await laptop.until(
         DEPLOYMENTS, "d",
         lambda one: one["status"]["observedGeneration"] == one["metadata"]["generation"]
-        and one["status"].get("updatedReplicas") == one["status"].get("availableReplicas") == one["status"]["replicas"] == 2,
+        and one["status"].get("updatedReplicas") == one["status"].get("availableReplicas") ==
+        one["status"]["replicas"] == 2,
     )  # fmt: skip
     assert done["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
     await laptop.cluster.delete(DEPLOYMENTS, "default", "d")
@@ -168,9 +189,16 @@ async def test_foreground_deletion_and_orphans(laptop: Laptop) -> None:
 
 async def test_a_job(laptop: Laptop) -> None:
     template = {"spec": {"restartPolicy": "Never", "containers": [container("print('done')")]}}
-    a_job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": template, "completions": 2}}
+    a_job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "j"},
+        "spec": {"template": template, "completions": 2},
+    }
     await laptop.apply(JOBS, a_job)
-    done = await laptop.until(JOBS, "j", lambda one: any(c["type"] == "Complete" for c in (one.get("status") or {}).get("conditions") or ()))
+    done = await laptop.until(
+        JOBS, "j", lambda one: any(c["type"] == "Complete" for c in (one.get("status") or {}).get("conditions") or ())
+    )
     assert done["status"]["succeeded"] == 2
 
 
@@ -193,7 +221,8 @@ async def test_services_lead_to_ready_pods(laptop: Laptop) -> None:
     await laptop.apply(STATEFUL_SETS, stateful_set("web", a_container, replicas=2))
     service = {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
-        "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"name": "e", "port": 7, "targetPort": "echo"}]},
+        "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"name": "e", "port": 7, "targetPort":
+        "echo"}]},
     }  # fmt: skip
     await laptop.apply(SERVICES, service)
     await laptop.apply(SERVICES, {
@@ -201,7 +230,9 @@ async def test_services_lead_to_ready_pods(laptop: Laptop) -> None:
         "spec": {"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"name": "e", "port": port}]},
     })  # fmt: skip
     await laptop.until(STATEFUL_SETS, "web", ready_replicas(2))
-    found = await laptop.until(SERVICES, "s", lambda one: one["spec"]["ports"][0].get("nodePort") and one["spec"].get("clusterIP"))
+    found = await laptop.until(
+        SERVICES, "s", lambda one: one["spec"]["ports"][0].get("nodePort") and one["spec"].get("clusterIP")
+    )
     await laptop.until(ENDPOINTS, "s", lambda one: len((one["subsets"] or [{}])[0].get("addresses", [])) == 2)
     slices, _ = await laptop.cluster.list(SLICES, "default", "kubernetes.io/service-name=s")
     assert [len(one["endpoints"]) for one in slices] == [2]
@@ -218,7 +249,9 @@ async def test_services_lead_to_ready_pods(laptop: Laptop) -> None:
     await eventually_async(both)
     assert await _ask(found["spec"]["clusterIP"], 7) in (b"web-0 hi", b"web-1 hi")
     hosts = (laptop.folder / "hosts").read_text()
-    assert "127.0.0.2 web-1.webs web-1.webs.default web-1.webs.default.svc web-1.webs.default.svc.cluster.local" in hosts
+    assert (
+        "127.0.0.2 web-1.webs web-1.webs.default web-1.webs.default.svc web-1.webs.default.svc.cluster.local" in hosts
+    )
     assert f"{found['spec']['clusterIP']} s s.default" in hosts  # port 7 is not the pods'
 
 

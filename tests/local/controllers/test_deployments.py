@@ -15,7 +15,10 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def deployment(replicas: int = 4, **spec: Any) -> Object:
-    return {"metadata": meta("web"), "spec": {"replicas": replicas, "template": TEMPLATE, "selector": {"matchLabels": {"app": "web"}}} | spec}
+    return {
+        "metadata": meta("web"),
+        "spec": {"replicas": replicas, "template": TEMPLATE, "selector": {"matchLabels": {"app": "web"}}} | spec,
+    }
 
 
 def replica_set(hashed: str, replicas: int, available: int | None = None, revision: int = 1) -> Object:
@@ -79,7 +82,10 @@ def test_going_back_makes_the_old_set_the_newest_revision() -> None:
 
 def test_history_is_limited() -> None:
     old = [replica_set(f"old{number}", 0, revision=number) for number in range(1, 5)]
-    assert steps(deployment(revisionHistoryLimit=2), replica_set(NEW, 4, revision=5), *old) == ["delete web-old1", "delete web-old2"]
+    assert steps(deployment(revisionHistoryLimit=2), replica_set(NEW, 4, revision=5), *old) == [
+        "delete web-old1",
+        "delete web-old2",
+    ]
 
 
 def test_paused() -> None:
@@ -95,7 +101,10 @@ def test_conditions() -> None:
     new = replica_set(NEW, 4, 3)
     new["status"]["replicas"] = 4
     status = plan(deployment(), [new], NOW).status
-    assert conditions(status) == {"Available": ("True", "MinimumReplicasAvailable"), "Progressing": ("True", "ReplicaSetUpdated")}
+    assert conditions(status) == {
+        "Available": ("True", "MinimumReplicasAvailable"),
+        "Progressing": ("True", "ReplicaSetUpdated"),
+    }
     assert (status["unavailableReplicas"], status["updatedReplicas"]) == (1, 4)
     done = plan(deployment(), [replica_set(NEW, 4)], NOW).status
     assert conditions(done)["Progressing"] == ("True", "NewReplicaSetAvailable")

@@ -80,7 +80,8 @@ def test_orphaning_takes_the_owner_off_and_lets_go() -> None:
     owner = node("o", deleting=True, finalizers=("orphan",))
     of = graph(owner, node("b", "o"), node("a", "o"))
     assert plan(of, "o") == [
-        DropOwners(node("a", "o"), frozenset({"o"})), DropOwners(node("b", "o"), frozenset({"o"})), DropFinalizer(owner, "orphan"),
+        DropOwners(node("a", "o"), frozenset({"o"})), DropOwners(node("b", "o"), frozenset({"o"})),
+        DropFinalizer(owner, "orphan"),
     ]  # fmt: skip
 
 

@@ -10,12 +10,17 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def job(**spec: Any) -> Object:
-    return {"metadata": meta("j"), "spec": {"completions": 1, "parallelism": 1, "backoffLimit": 2, "template": {}} | spec}
+    return {
+        "metadata": meta("j"),
+        "spec": {"completions": 1, "parallelism": 1, "backoffLimit": 2, "template": {}} | spec,
+    }
 
 
 def ended(name: str, phase: str) -> Object:
     one = pod(name, phase=phase, ready=False)
-    one["status"]["containerStatuses"] = [{"state": {"terminated": {"finishedAt": "2026-01-02T03:04:05Z"}}, "restartCount": 0}]
+    one["status"]["containerStatuses"] = [
+        {"state": {"terminated": {"finishedAt": "2026-01-02T03:04:05Z"}}, "restartCount": 0}
+    ]
     return one
 
 

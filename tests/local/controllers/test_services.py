@@ -115,8 +115,12 @@ def test_allocation_avoids_what_others_have() -> None:
 
 
 def test_frontends() -> None:
-    balanced = service(type="LoadBalancer", clusterIP="127.96.0.1", ports=[{"name": "plain", "port": 80, "nodePort": 30001}])
-    slices = render_slices(balanced | {"spec": balanced["spec"] | {"ports": PORTS[:1]}}, endpoints_of(service(ports=PORTS[:1]), PODS))
+    balanced = service(
+        type="LoadBalancer", clusterIP="127.96.0.1", ports=[{"name": "plain", "port": 80, "nodePort": 30001}]
+    )
+    slices = render_slices(
+        balanced | {"spec": balanced["spec"] | {"ports": PORTS[:1]}}, endpoints_of(service(ports=PORTS[:1]), PODS)
+    )
     found = frontends([balanced, service("headless", clusterIP="None")], slices)
     target = [("127.0.0.1", 9092)]
     assert found == {
@@ -125,7 +129,9 @@ def test_frontends() -> None:
 
 
 def names(text: str) -> dict[str, str]:
-    return {name: line.split()[0] for line in text.splitlines() if not line.startswith("#") for name in line.split()[1:]}
+    return {
+        name: line.split()[0] for line in text.splitlines() if not line.startswith("#") for name in line.split()[1:]
+    }
 
 
 def test_hosts_of_services_and_pods() -> None:

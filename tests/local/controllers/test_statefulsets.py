@@ -27,7 +27,8 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 def stateful_set(replicas: int = 3, **spec: Any) -> Object:
     return {
         "metadata": meta("web"),
-        "spec": {"replicas": replicas, "serviceName": "webs", "selector": {"matchLabels": {"app": "web"}}, "template": TEMPLATE} | spec,
+        "spec": {"replicas": replicas, "serviceName": "webs", "selector": {"matchLabels": {"app": "web"}}, "template":
+        TEMPLATE} | spec,
     }  # fmt: skip
 
 
@@ -76,7 +77,10 @@ def test_in_order(pods: list[Object], expected: list[str]) -> None:
 def test_in_parallel() -> None:
     a_set = stateful_set(podManagementPolicy="Parallel")
     assert planned(a_set) == ["create web-0 new", "create web-1 new", "create web-2 new"]
-    assert planned(stateful_set(0, podManagementPolicy="Parallel"), member(0), member(1)) == ["delete web-1", "delete web-0"]
+    assert planned(stateful_set(0, podManagementPolicy="Parallel"), member(0), member(1)) == [
+        "delete web-1",
+        "delete web-0",
+    ]
 
 
 def test_ordinals_may_start_elsewhere() -> None:
@@ -137,12 +141,15 @@ def test_claims_come_before_the_pod_and_are_used_by_it() -> None:
     assert action.pod["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-web-0"}}]
     assert (action.pod["spec"]["hostname"], action.pod["spec"]["subdomain"]) == ("web-0", "webs")
     assert action.pod["metadata"]["labels"] == {
-        "app": "web", REVISION_LABEL: NEW, "statefulset.kubernetes.io/pod-name": "web-0", "apps.kubernetes.io/pod-index": "0",
+        "app": "web", REVISION_LABEL: NEW, "statefulset.kubernetes.io/pod-name": "web-0",
+        "apps.kubernetes.io/pod-index": "0",
     }  # fmt: skip
 
 
 def test_a_claim_that_is_there_is_used_again() -> None:
-    assert planned(stateful_set(1, **CLAIMED), claims={"data-web-0": {"metadata": meta("data-web-0")}}) == ["create web-0 new"]
+    assert planned(stateful_set(1, **CLAIMED), claims={"data-web-0": {"metadata": meta("data-web-0")}}) == [
+        "create web-0 new"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +160,12 @@ def test_a_claim_that_is_there_is_used_again() -> None:
         ({"whenDeleted": "Delete"}, 2, ["uid-web"], []),
         ({"whenDeleted": "Retain"}, 2, ["uid-web"], ["own data-web-0 by ", "own data-web-1 by "]),
         ({"whenScaled": "Delete"}, 1, [], ["own data-web-1 by uid-web-1", "delete web-1"]),
-        ({"whenScaled": "Delete", "whenDeleted": "Delete"}, 1, ["uid-web"], ["own data-web-1 by uid-web-1", "delete web-1"]),
+        (
+            {"whenScaled": "Delete", "whenDeleted": "Delete"},
+            1,
+            ["uid-web"],
+            ["own data-web-1 by uid-web-1", "delete web-1"],
+        ),
         ({"whenScaled": "Delete"}, 2, ["uid-other"], []),
     ],
 )

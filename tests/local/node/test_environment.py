@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kopfka_local.node.environment import (
     Machine,
     MissingReferenceError,
+    Sources,
     container_environment,
     expand,
     field_value,
@@ -17,8 +18,17 @@ from kopfka_local.node.environment import (
 from kopfka_local.node.paths import MountPaths
 
 POD = {
-    "metadata": {"name": "p", "namespace": "n", "uid": "u", "labels": {"a": "1", "b/c": 'x"y'}, "annotations": {"k": "v"}},
-    "spec": {"nodeName": "laptop", "containers": [{"name": "c", "resources": {"limits": {"memory": "1Gi", "cpu": "1500m"}}}]},
+    "metadata": {
+        "name": "p",
+        "namespace": "n",
+        "uid": "u",
+        "labels": {"a": "1", "b/c": 'x"y'},
+        "annotations": {"k": "v"},
+    },
+    "spec": {
+        "nodeName": "laptop",
+        "containers": [{"name": "c", "resources": {"limits": {"memory": "1Gi", "cpu": "1500m"}}}],
+    },
     "status": {"podIP": "127.0.0.3", "podIPs": [{"ip": "127.0.0.3"}], "hostIP": "127.0.0.1"},
 }
 CONFIG_MAPS = {"cm": {"data": {"K": "v", "L": "w"}}}
@@ -27,9 +37,8 @@ MACHINE = Machine(4, 8 * 1024**3)
 
 
 def environment(container: dict, mounts: dict[str, str] | None = None) -> dict[str, str]:  # type: ignore[type-arg]
-    return container_environment(
-        container, POD, config_map=CONFIG_MAPS.get, secret=SECRETS.get, machine=MACHINE, paths=MountPaths(mounts or {})
-    )
+    sources = Sources(CONFIG_MAPS.get, SECRETS.get, MACHINE)
+    return container_environment(container, POD, sources, MountPaths(mounts or {}))
 
 
 @pytest.mark.parametrize(

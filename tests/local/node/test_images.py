@@ -10,7 +10,10 @@ from kopfka_local.node.paths import MountPaths
 NONE = MountPaths({})
 
 
-@pytest.mark.parametrize("image", ["kopfka", "kopfka:1", "ghcr.io/x/kopfka:dev", "host:5000/kopfka", "a/kopfka@sha256:00", "a/kopfka:1@sha256:0"])
+@pytest.mark.parametrize(
+    "image",
+    ["kopfka", "kopfka:1", "ghcr.io/x/kopfka:dev", "host:5000/kopfka", "a/kopfka@sha256:00", "a/kopfka:1@sha256:0"],
+)
 def test_runnable(image: str) -> None:
     assert is_runnable(image)
 

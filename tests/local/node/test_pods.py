@@ -30,7 +30,9 @@ async def test_a_killed_process_comes_back_at_once(laptop: Laptop) -> None:
 async def test_a_process_that_ends_again_and_again_waits(laptop: Laptop) -> None:
     await laptop.apply(PODS, pod("p", container("raise SystemExit(3)")))
     waiting = await laptop.until(
-        PODS, "p", lambda one: "waiting" in container_status(one)["state"] and container_status(one)["restartCount"] == 1
+        PODS,
+        "p",
+        lambda one: "waiting" in container_status(one)["state"] and container_status(one)["restartCount"] == 1,
     )
     status = container_status(waiting)
     assert status["state"]["waiting"]["reason"] == "CrashLoopBackOff"
@@ -42,7 +44,9 @@ async def test_a_process_that_ends_again_and_again_waits(laptop: Laptop) -> None
     await laptop.until_gone(PODS, "p")
 
 
-@pytest.mark.parametrize(("policy", "code", "phase"), [("Never", 0, "Succeeded"), ("Never", 3, "Failed"), ("OnFailure", 0, "Succeeded")])
+@pytest.mark.parametrize(
+    ("policy", "code", "phase"), [("Never", 0, "Succeeded"), ("Never", 3, "Failed"), ("OnFailure", 0, "Succeeded")]
+)
 async def test_pods_that_end(laptop: Laptop, policy: str, code: int, phase: str) -> None:
     await laptop.apply(PODS, pod("p", container(f"print('done'); raise SystemExit({code})"), restartPolicy=policy))
     ended = await laptop.until(PODS, "p", lambda one: one["status"].get("phase") == phase)
@@ -51,9 +55,11 @@ async def test_pods_that_end(laptop: Laptop, policy: str, code: int, phase: str)
 
 
 async def test_deletion_asks_first_and_then_insists(laptop: Laptop) -> None:
-    stubborn = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: print('no')); print('up')\nwhile True: time.sleep(9)"
+    stubborn = "import signal; signal.signal(15, lambda *_: print('no')); print('up')\nwhile True: signal.pause()"
     polite = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('up'); signal.pause()"
-    await laptop.apply(PODS, pod("p", container(stubborn), container(polite, name="d"), terminationGracePeriodSeconds=1))
+    await laptop.apply(
+        PODS, pod("p", container(stubborn), container(polite, name="d"), terminationGracePeriodSeconds=1)
+    )
     running = await laptop.ready("p")
     pids = [int(one["containerID"].removeprefix("process://")) for one in running["status"]["containerStatuses"]]
     await eventually_async(lambda: _has(laptop, "p", "up"))
@@ -91,12 +97,16 @@ async def test_init_containers_run_first_and_in_order(laptop: Laptop, tmp_path: 
     await laptop.apply(PODS, pod("p", container(f"{write}'3'); {WAIT}"), initContainers=inits))
     running = await laptop.ready("p")
     eventually(lambda: file.read_text() == "123")
-    assert [one["state"]["terminated"]["reason"] for one in running["status"]["initContainerStatuses"]] == ["Completed"] * 2
+    assert [one["state"]["terminated"]["reason"] for one in running["status"]["initContainerStatuses"]] == [
+        "Completed"
+    ] * 2
 
 
 async def test_a_failing_init_container_holds_the_pod(laptop: Laptop) -> None:
     await laptop.apply(PODS, pod("p", initContainers=[container("raise SystemExit(1)", name="i")]))
-    held = await laptop.until(PODS, "p", lambda one: container_status(one, "initContainerStatuses")["restartCount"] == 1)
+    held = await laptop.until(
+        PODS, "p", lambda one: container_status(one, "initContainerStatuses")["restartCount"] == 1
+    )
     assert held["status"]["phase"] == "Pending"
     assert container_status(held)["state"] == {"waiting": {"reason": "PodInitializing"}}
 
@@ -113,7 +123,9 @@ async def test_an_image_that_cannot_run_says_what_to_do_and_the_rest_goes_on(lap
 
 
 async def test_a_command_that_is_not_there(laptop: Laptop) -> None:
-    await laptop.apply(PODS, pod("p", {"name": "c", "image": "kopfka", "command": ["no-such-program"]}, restartPolicy="Never"))
+    await laptop.apply(
+        PODS, pod("p", {"name": "c", "image": "kopfka", "command": ["no-such-program"]}, restartPolicy="Never")
+    )
     failed = await laptop.until(PODS, "p", lambda one: one["status"].get("phase") == "Failed")
     ended = container_status(failed)["state"]["terminated"]
     assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
@@ -126,7 +138,9 @@ async def test_environment_and_volumes(laptop: Laptop) -> None:
         "open('/secret/p').read(), os.environ['NAME'], os.environ['HOSTNAME'], os.environ['KOPFKA_POD_IP'], "
         "os.path.isdir('/scratch'), open('/labels/labels').read(), os.environ['LITERAL'])"
     )
-    await laptop.apply(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm"}, "data": {"key": "v1"}})
+    await laptop.apply(
+        CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm"}, "data": {"key": "v1"}}
+    )
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"p": "Z2VoZWlt"}}
     await laptop.apply(SECRETS, secret)
     mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("config", "secret", "scratch", "labels")]
@@ -140,9 +154,14 @@ async def test_environment_and_volumes(laptop: Laptop) -> None:
         {"name": "config", "configMap": {"name": "cm"}},
         {"name": "secret", "secret": {"secretName": "s"}},
         {"name": "scratch", "emptyDir": {}},
-        {"name": "labels", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+        {
+            "name": "labels",
+            "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]},
+        },
     ]
-    await laptop.apply(PODS, pod("p", container(script, env=env, volumeMounts=mounts), volumes=volumes, restartPolicy="Never"))
+    await laptop.apply(
+        PODS, pod("p", container(script, env=env, volumeMounts=mounts), volumes=volumes, restartPolicy="Never")
+    )
     await laptop.until(PODS, "p", lambda one: one["status"].get("phase") == "Succeeded")
     assert await laptop.log("p") == 'True v1 geheim p p 127.0.0.1 True app="p" /configuration\n'
 
@@ -164,11 +183,15 @@ async def test_a_changed_config_map_changes_the_file(laptop: Laptop) -> None:
 async def test_a_pod_waits_for_what_it_refers_to(laptop: Laptop) -> None:
     env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "later", "key": "a"}}}]
     await laptop.apply(PODS, pod("p", container(env=env)))
-    waiting = await laptop.until(PODS, "p", lambda one: container_status(one)["state"].get("waiting", {}).get("message"))
+    waiting = await laptop.until(
+        PODS, "p", lambda one: container_status(one)["state"].get("waiting", {}).get("message")
+    )
     assert container_status(waiting)["state"]["waiting"] == {
         "reason": "CreateContainerConfigError", "message": 'configmap "later" not found',
     }  # fmt: skip
-    await laptop.apply(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}, "data": {"a": "1"}})
+    await laptop.apply(
+        CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}, "data": {"a": "1"}}
+    )
     await laptop.ready("p")
 
 
@@ -229,10 +252,14 @@ async def test_startup_comes_before_the_others(laptop: Laptop, tmp_path: Path) -
 
 async def test_exec_probes_and_hooks_run_in_the_containers_surroundings(laptop: Laptop, tmp_path: Path) -> None:
     file = tmp_path / "stopped"
-    hook = {"preStop": {"exec": {"command": ["python3", "-c", "import os; open(os.environ['FILE'], 'w').write('hook')"]}}}
+    hook = {
+        "preStop": {"exec": {"command": ["python3", "-c", "import os; open(os.environ['FILE'], 'w').write('hook')"]}}
+    }
     probe = {"exec": {"command": ["python3", "-c", "import os; os.environ['FILE']"]}, "timeoutSeconds": 20}
     env = [{"name": "FILE", "value": str(file)}]
-    await laptop.apply(PODS, pod("p", container(env=env, lifecycle=hook, readinessProbe=probe), terminationGracePeriodSeconds=20))
+    await laptop.apply(
+        PODS, pod("p", container(env=env, lifecycle=hook, readinessProbe=probe), terminationGracePeriodSeconds=20)
+    )
     await laptop.ready("p")
     await laptop.cluster.delete(PODS, "default", "p")
     await laptop.until_gone(PODS, "p")

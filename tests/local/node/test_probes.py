@@ -22,7 +22,10 @@ def port_of(port: int | str) -> int | None:
 
 def test_thresholds() -> None:
     verdict = Verdict(success_threshold=2, failure_threshold=3)
-    changes = [(verdict.count(success), verdict.healthy) for success in (True, True, False, False, True, False, False, False, True, True)]
+    changes = [
+        (verdict.count(success), verdict.healthy)
+        for success in (True, True, False, False, True, False, False, False, True, True)
+    ]
     assert changes == [
         (False, None), (True, True), (False, True), (False, True), (False, True), (False, True), (False, True),
         (True, False), (False, False), (True, True),
@@ -53,7 +56,10 @@ async def server() -> AsyncIterator[tuple[int, list[bytes], list[bytes]]]:
         (b"HTTP/1.1 200 OK\r\n\r\nok", None),
         (b"HTTP/1.0 399 Well\r\n\r\n", None),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "HTTP probe failed with statuscode: 404"),
-        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n[-] disk: full\n", "HTTP probe failed with statuscode: 503 ([-] disk: full)"),
+        (
+            b"HTTP/1.1 503 Service Unavailable\r\n\r\n[-] disk: full\n",
+            "HTTP probe failed with statuscode: 503 ([-] disk: full)",
+        ),
         (b"SSH-2.0\r\n", "the answer is not HTTP"),
     ],
 )
@@ -69,7 +75,10 @@ async def test_tcp(server: tuple[int, list[bytes], list[bytes]]) -> None:
     assert await attempt({"tcpSocket": {"port": server[0]}}, "127.0.0.1", port_of, no_command) is None
     refused = await attempt({"tcpSocket": {"port": free_port()}}, "127.0.0.1", port_of, no_command)
     assert refused
-    assert await attempt({"tcpSocket": {"port": "no"}}, "127.0.0.1", port_of, no_command) == "no container port is named no"
+    assert (
+        await attempt({"tcpSocket": {"port": "no"}}, "127.0.0.1", port_of, no_command)
+        == "no container port is named no"
+    )
 
 
 async def test_exec() -> None:
