@@ -31,6 +31,11 @@ class Listener:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        """Return it as it is written in settings."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.name}://{host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Listeners:

@@ -96,7 +96,15 @@ async def _run(options: Options, stop: asyncio.Event) -> None:
         log.info("settings of Apache Kafka without use in the bundled broker, ignored: %s", ", ".join(unused))
     listen = _address(options.listen, "--listen")
     listeners = listeners_from(settings, listen, _address(options.advertise, "--advertise"))
-    broker = Broker(_data_folder(options, settings), config, listeners)
+    folder = _data_folder(options, settings)
+    # what the command line says is shown to clients as if it stood in the file
+    config.file_settings |= {
+        "log.dirs": str(folder),
+        "node.id": str(config.node_id),
+        "listeners": ",".join(map(str, listeners.bound)),
+        "advertised.listeners": ",".join(map(str, listeners.advertised.values())),
+    }
+    broker = Broker(folder, config, listeners)
     await broker.start()
     try:
         health = await _serve_health(broker, options, listeners.bound[-1] if listen else listeners.bound[0])

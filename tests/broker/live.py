@@ -33,7 +33,7 @@ class Client:
         self.writer = writer
         self.sent = 0
 
-    def send(self, key: ApiKey, version: int, **fields: Any) -> int:
+    def send(self, key: ApiKey, version: int, /, **fields: Any) -> int:
         """Send a request without waiting; return its correlation id."""
         self.sent += 1
         form = codec(key, version)
@@ -46,7 +46,7 @@ class Client:
         (size,) = struct.unpack(">i", await self.reader.readexactly(4))
         return codec(key, version).read_response(await self.reader.readexactly(size))
 
-    async def call(self, key: ApiKey, version: int, **fields: Any) -> Any:
+    async def call(self, key: ApiKey, version: int, /, **fields: Any) -> Any:
         """Send a request and return its answer."""
         sent = self.send(key, version, **fields)
         correlation_id, answer = await self.receive(key, version)

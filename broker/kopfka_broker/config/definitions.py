@@ -116,7 +116,7 @@ class Definition:
                 known = word.lower() in map(str.lower, allowed) if choice.group(1) else word in allowed
                 if not known:
                     raise self.invalid(word, f"String must be one of: {', '.join(allowed)}")
-        elif self.valid.startswith("non-empty") and not value:
+        elif self.valid == "non-empty string" and not value:
             raise self.invalid(value, "String must be non-empty")
 
     def invalid(self, value: object, why: str) -> SettingsError:
