@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kopfka_operator.actions import AddPartitions, AlterConfig, CreateTopic
-from kopfka_operator.errors import RetryLater
+from kopfka_operator.errors import BrokerUnreachableError, RetryLater
 from kopfka_operator.kafka.admin import Admin
 from kopfka_operator.kafka.brokers import Brokers
 from kopfka_operator.kafkatopic.reconciler import TopicReconciler
@@ -51,7 +51,7 @@ async def cluster(api: Api, bench: Bench, broker: BrokerProcess) -> str:
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A topic of the test's own, since they share the broker."""
-    return str(request.node.originalname).replace("_", "-")[:60]
+    return str(request.node.originalname).replace("_", "-")[:50].strip("-")
 
 
 async def ready_cluster(api: Api, bench: Bench, bootstrap: str, *, ready: bool = True) -> None:
@@ -338,6 +338,29 @@ async def test_a_broker_that_does_not_answer_is_tried_again(
         assert (await api.conditions(KAFKA_TOPICS, name))["Ready"] == ("True", "Ready")
     finally:
         late.stop()
+
+
+async def test_a_broker_lost_in_the_middle_ends_the_pass_and_no_topic_is_called_ready(
+    api: Api, bench: Bench, topics: TopicReconciler, cluster: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Admin.create
+
+    async def lost(self: Admin, action: CreateTopic) -> None:
+        if action.topic.startswith("b-"):
+            raise BrokerUnreachableError("the connection is gone")
+        await create(self, action)
+
+    monkeypatch.setattr(Admin, "create", lost)
+    await apply(api, bench, f"a-{name}", {"partitions": 1})
+    await apply(api, bench, f"b-{name}", {"partitions": 1})
+    with pytest.raises(RetryLater):
+        await topics.reconcile("default", cluster)
+    for each in (f"a-{name}", f"b-{name}"):
+        assert (await api.conditions(KAFKA_TOPICS, each))["Ready"] == ("False", "BrokerUnreachable")
+    monkeypatch.undo()
+    await topics.reconcile("default", cluster)
+    for each in (f"a-{name}", f"b-{name}"):
+        assert (await api.conditions(KAFKA_TOPICS, each))["Ready"] == ("True", "Ready")
 
 
 async def test_paused_topics_are_left_alone(

@@ -138,9 +138,12 @@ class TopicReconciler:
             async with gate:
                 return await self._act(item, live.get(item.topic.name), admin)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(act(item)) for item in items]
-        results = [task.result() for task in tasks]
+        outcomes = await asyncio.gather(*map(act, items), return_exceptions=True)
+        results = []
+        for outcome in outcomes:  # each has had its chance before the first failure ends the pass
+            if isinstance(outcome, BaseException):
+                raise outcome
+            results.append(outcome)
         touched = {item.topic.name for item, (done, _) in zip(items, results, strict=True) if _in_kafka(done)}
         after = {name: state for name, state in live.items() if name not in touched}
         after.update(await admin.topics(touched))
