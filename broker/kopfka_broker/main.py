@@ -109,7 +109,6 @@ async def _run(options: Options, stop: asyncio.Event) -> None:
     try:
         health = await _serve_health(broker, options, listeners.bound[-1] if listen else listeners.bound[0])
         # everything that lives as long as the process: the garbage collector needs not to look at it again
-        gc.collect()
         gc.freeze()
         await broker.serve(stop)
         if health is not None:

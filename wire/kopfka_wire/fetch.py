@@ -55,8 +55,8 @@ def write_fetch_response(
         topics: in the order of the answer.
         code: the error of the whole request.
         session_id: of the fetch session this answer belongs to, 0 for none.
-        committed: the reader wants committed records only, so the list of aborted transactions is empty and not null (so it is also
-            beside a partition that is not hosted).
+        committed: the reader wants committed records only, so the list of aborted transactions is empty and not
+            null (so it is also beside a partition that is not hosted).
     """
     flexible = version >= _FIRST_FLEXIBLE
     out: Buffers = []

@@ -1,4 +1,4 @@
-"""Configs as DescribeConfigs shows them: value in force, source, synonyms, as Kafka's ConfigHelper puts them together."""
+"""Configs as DescribeConfigs shows them: value in force, source and synonyms, put together as Kafka does."""
 
 from __future__ import annotations
 
