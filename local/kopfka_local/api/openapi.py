@@ -197,6 +197,8 @@ def _operation(resource: Resource, name: str, verb: str, *, v2: bool) -> Object:
         operation["requestBody"] = {"content": {"*/*": {"schema": schema}}, "required": True}
     elif verb == "patch":
         patch = {"schema": {"$ref": f"{PREFIX}{_META}Patch"}}
-        operation["requestBody"] = {"content": dict.fromkeys(_PATCHES, patch), "required": True}
+        # clients read from here whether a kind can be merged strategically
+        kinds = [media for media in _PATCHES if resource.custom is None or "strategic" not in media]
+        operation["requestBody"] = {"content": dict.fromkeys(kinds, patch), "required": True}
     answer = {"description": "OK", "content": {"application/json": {"schema": schema}}}
     return operation | {"responses": {"200": answer}}
