@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kopfka_broker.groups.errors import MalformedRecordError
@@ -35,24 +35,28 @@ members = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(texts, texts, int32)
 def test_keys_read_back(group: str, topic: str, partition: int) -> None:
     assert decode_key(encode_offset_key(group, topic, partition)) == OffsetKey(group, topic, partition)
     assert decode_key(encode_group_key(group)) == GroupKey(group)
 
 
+@settings(deadline=None)
 @given(int64, int32, texts, int64, st.none() | st.integers(1, 2**128 - 1).map(lambda number: UUID(int=number)))
 def test_offsets_read_back(offset: int, epoch: int, metadata: str, timestamp: int, topic_id: UUID | None) -> None:
     value = CommittedOffset(offset, epoch, metadata, timestamp, -1, topic_id)
     assert decode_offset_value(encode_offset_value(value)) == value
 
 
+@settings(deadline=None)
 @given(int64, texts, int64, int64.filter(lambda time: time != -1))
 def test_offsets_with_a_time_to_expire_read_back(offset: int, metadata: str, timestamp: int, expires: int) -> None:
     value = CommittedOffset(offset, -1, metadata, timestamp, expires)
     assert decode_offset_value(encode_offset_value(value)) == value
 
 
+@settings(deadline=None)
 @given(texts, int32, st.none() | texts, st.none() | texts, int64, st.lists(members, max_size=4))
 def test_groups_read_back(
     kind: str, generation: int, protocol: str | None, leader: str | None, timestamp: int, given: list[MemberMetadata]
@@ -101,6 +105,7 @@ def test_every_version_of_a_group_is_read() -> None:
     assert decode_group_value(bytes.fromhex(flexible)) == whole
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_no_bytes_are_more_than_malformed(data: bytes) -> None:
     for decode in (decode_key, decode_offset_value, decode_group_value):

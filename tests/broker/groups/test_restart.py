@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest  # noqa: TC002 - hypothesis reads the annotations of tests
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 
@@ -112,6 +112,7 @@ async def test_records_of_other_kinds_and_broken_ones_stop_nobody(caplog: pytest
     assert "1 records of __consumer_offsets are of kinds of groups not served here" in caplog.text
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=40), st.none() | st.binary(max_size=60)), max_size=8))
 async def test_no_bytes_stop_a_start(records: list[tuple[bytes, bytes | None]]) -> None:
     log = Log(1)

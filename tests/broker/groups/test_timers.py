@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kopfka_broker.groups.timers import Timers
@@ -15,6 +15,7 @@ steps = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=60))
 def test_like_a_list_of_timeouts(given: list[tuple[str, str, int]]) -> None:
     now = 0
