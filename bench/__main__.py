@@ -33,10 +33,22 @@ class Plan:
     megabytes: int
     batches_kb: tuple[int, ...]
     latency_seconds: float
+    warm_megabytes: int  # sent and read before what counts: a JVM compiles its hot paths meanwhile
+    warm_seconds: float
 
 
-FULL = Plan(starts=5, rounds=3, megabytes=200, batches_kb=measures.BATCHES_KB, latency_seconds=10)
-SHORT = Plan(starts=2, rounds=1, megabytes=60, batches_kb=(16, 128), latency_seconds=3)
+FULL = Plan(
+    starts=5,
+    rounds=3,
+    megabytes=200,
+    batches_kb=measures.BATCHES_KB,
+    latency_seconds=10,
+    warm_megabytes=200,
+    warm_seconds=4,
+)
+SHORT = Plan(
+    starts=2, rounds=1, megabytes=60, batches_kb=(16, 128), latency_seconds=3, warm_megabytes=20, warm_seconds=1
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -104,7 +116,14 @@ def _throughput(report: Report, targets: list[Target], plan: Plan) -> None:
     for number in range(plan.rounds):
         for target in targets:
             with target.running(f"throughput-{number}") as process:
+                _warm(process, plan)
                 _throughput_of(report, target, process, plan)
+
+
+def _warm(process: Process, plan: Plan) -> None:
+    measures.create_topic(process.bootstrap, "warm")
+    measures.produce_rate(process.bootstrap, "warm", megabytes=plan.warm_megabytes, batch_kb=16, acks="1")
+    measures.consume_rate(process.bootstrap, "warm", megabytes=plan.warm_megabytes)
 
 
 def _throughput_of(report: Report, target: Target, process: Process, plan: Plan) -> None:
@@ -134,6 +153,7 @@ def _round_trips(report: Report, targets: list[Target], plan: Plan) -> None:
         for target in targets:
             with target.running(f"round-trips-{number}") as process:
                 measures.create_topic(process.bootstrap, "paced")
+                measures.round_trips(process.bootstrap, "paced", seconds=plan.warm_seconds)
                 for acks in ("1", "all"):
                     times = measures.round_trips(
                         process.bootstrap, "paced", seconds=plan.latency_seconds / 2, acks=acks

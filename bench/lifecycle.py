@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bench.machine import ROOT, memory_of
-from bench.targets import Target, stop, wait_for_ack
+from bench.targets import Target, prepare_ack, stop, wait_for_ack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,7 @@ def start_to_ack(target: Target, data: str) -> float:
     prepare = getattr(process, "format", None)
     if prepare is not None:
         prepare()
+    prepare_ack()
     try:
         begun = time.perf_counter()
         process.start(wait=False)
@@ -44,6 +45,7 @@ def restart_to_ack(target: Target, data: str, topic: str) -> float:
     process = target.process(data)
     process.start()
     process.kill()
+    prepare_ack()
     try:
         begun = time.perf_counter()
         process.start(wait=False)

@@ -87,6 +87,16 @@ class RawConnection:
         return bytes(data)
 
 
+def prepare(api: str, version: int) -> None:
+    """Load what a call of that version needs, so that the first call takes no longer than the next."""
+    for kind in (EntityType.request, EntityType.response):
+        schema = kio.index.load_entity_schema(api, version, kind)
+        for message in (schema, schema.__header_schema__):
+            _writer(message)
+            _reader(message)
+    _hints(kio.index.load_entity_schema(api, version, EntityType.request))
+
+
 @functools.cache
 def _writer(schema: type) -> Any:
     return entity_writer(schema)
