@@ -66,17 +66,33 @@ class _End(asyncio.Protocol):
 
 
 class _Accepted(_End):
-    """The client's side: reads nothing until an endpoint took the connection."""
+    """The client's side: what it sends before an endpoint took the connection is kept for that one."""
 
     def __init__(self, next_target: Callable[[], list[Target]]) -> None:
         super().__init__()
         self._next_target = next_target
         self._task: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
+        self._early_eof = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        cast("asyncio.Transport", transport).pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._connect())
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            super().data_received(data)
+            return
+        # only now: a loop may begin to read after connection_made has returned, whatever was said in there
+        assert self.transport is not None
+        self._early.append(data)
+        self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        if self.other is not None:
+            return super().eof_received()
+        self._early_eof = True
+        return True
 
     async def _connect(self) -> None:
         assert self.transport is not None
@@ -85,14 +101,23 @@ class _Accepted(_End):
                 _, other = await asyncio.get_running_loop().create_connection(_End, address, port)
             except OSError:
                 continue  # it has just gone; the next one may do
-            other.other, self.other = self, other
-            if self.transport.is_closing():
-                assert other.transport is not None
-                other.transport.close()
-            else:
-                self.transport.resume_reading()
+            self._pair(other)
             return
         self.transport.abort()  # as a cluster does where a service has no endpoints: refuse
+
+    def _pair(self, other: _End) -> None:
+        assert self.transport is not None
+        assert other.transport is not None
+        other.other, self.other = self, other
+        if self.transport.is_closing():
+            other.transport.close()
+            return
+        if self._early:
+            self.transport.resume_reading()
+            other.transport.writelines(self._early)
+            self._early.clear()
+        if self._early_eof:
+            self.eof_received()
 
 
 class Proxies:
