@@ -6,9 +6,10 @@ main loop, which wakes ten times a second, is left out.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from kopfka_local.api.logs import LogReader
 
 _IDLE_CONNECTION_SECONDS = 600
-_GRACE_SECONDS = 2
+_IDLE_SECONDS = 0.1
+_GRACE_SECONDS = 1
 
 
 class Server:
@@ -41,7 +43,18 @@ class Server:
     async def close(self) -> None:
         """Finish open watches, let requests that run end, and close every connection."""
         self._cluster.objects.storage.end_watches()
-        await self._server.shutdown()
+        closing = asyncio.ensure_future(self._server.shutdown())
+        # an idle client does not answer TLS's goodbye, and one that follows a log never ends: neither is waited for long
+        for patience in (_IDLE_SECONDS, _GRACE_SECONDS):
+            await asyncio.wait({closing}, timeout=patience)
+            for connection in tuple(self._server.server_state.connections):
+                if patience == _GRACE_SECONDS or _is_idle(connection):
+                    connection.transport.abort()
+        await closing
+
+
+def _is_idle(connection: Any) -> bool:
+    return connection.cycle is None or connection.cycle.response_complete
 
 
 async def serve(
@@ -73,7 +86,7 @@ async def serve(
         server_header=False,
         date_header=False,
         timeout_keep_alive=_IDLE_CONNECTION_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=2 * _GRACE_SECONDS,
     )
     config.load()
     server = uvicorn.Server(config)

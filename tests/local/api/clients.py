@@ -47,6 +47,7 @@ class Client:
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.server = urlsplit(cluster["server"])
         self.token = user.get("token")
+        self._connection: http.client.HTTPSConnection | None = None
         if "certificate-authority-data" in cluster:
             import base64
 
@@ -77,17 +78,28 @@ class Client:
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers["Content-Type"] = content_type
-        connection = http.client.HTTPSConnection(
-            str(self.server.hostname), self.server.port, context=self.tls, timeout=30
-        )
-        try:
-            connection.request(method, path, data, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            warnings = tuple(answer.headers.get_all("Warning") or ())
-        finally:
-            connection.close()
+        answer, text = self._exchange(method, path, data, headers)
+        warnings = tuple(answer.headers.get_all("Warning") or ())
         try:
             return Answer(answer.status, json.loads(text), warnings)
         except ValueError:
             return Answer(answer.status, text.decode(errors="replace"), warnings)
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Send over the open connection, or a new one where the server closed it."""
+        for fresh in (False, True):
+            if self._connection is None or fresh:
+                self._connection = http.client.HTTPSConnection(
+                    str(self.server.hostname), self.server.port, context=self.tls, timeout=30
+                )
+            try:
+                self._connection.request(method, path, data, headers)
+                answer = self._connection.getresponse()
+                return answer, answer.read()
+            except (http.client.HTTPException, ConnectionError):
+                self._connection.close()
+                if fresh:
+                    raise
+        raise AssertionError("unreachable")

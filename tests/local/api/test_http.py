@@ -131,18 +131,23 @@ _json = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(obj=_json, resource=st.sampled_from(["deployments", "statefulsets"]))
 def test_no_object_is_a_defect(client: Client, obj: Any, resource: str) -> None:
     path = f"/apis/apps/v1/namespaces/default/{resource}?dryRun=All"
-    answer = client.send("POST", path, obj)
+    answer = client.send("POST", path, json.dumps(obj).encode())
     assert answer.status in (201, 400, 404, 422), answer
     for kind in (MERGE, STRATEGIC, APPLY):
         below = f"/apis/apps/v1/namespaces/default/{resource}/x?dryRun=All&fieldManager=m"
-        assert client.send("PATCH", below, obj, content_type=kind).status in (201, 400, 404, 422), kind
+        assert client.send("PATCH", below, json.dumps(obj).encode(), content_type=kind).status in (
+            201,
+            400,
+            404,
+            422,
+        ), kind
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(patch=_json)
 def test_no_patch_of_a_live_object_is_a_defect(client: Client, patch: Any) -> None:
     client.send("POST", "/apis/apps/v1/namespaces/default/deployments", dialogue.DEPLOYMENT)
@@ -153,11 +158,11 @@ def test_no_patch_of_a_live_object_is_a_defect(client: Client, patch: Any) -> No
             if isinstance(patch, dict) and kind == APPLY
             else patch
         )
-        answer = client.send("PATCH", path, body, content_type=kind)
+        answer = client.send("PATCH", path, json.dumps(body).encode(), content_type=kind)
         assert answer.status in (200, 400, 409, 422), (kind, answer)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(body=st.binary(max_size=60))
 def test_no_protobuf_is_a_defect(client: Client, body: bytes) -> None:
     envelope = b"k8s\0\n\x0f\n\x02v1\x12\tConfigMap\x12" + bytes([len(body)]) + body
