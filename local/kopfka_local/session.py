@@ -6,6 +6,7 @@ than all the rest; the API server's own imports run while it starts.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MANAGER = "kopfka-up"
 SYSTEM_NAMESPACE = "kopfka-system"
 OPERATOR = "kopfka-operator"
+_OPERATOR_HEAD_START = 0.5  # seconds
 _OPERATOR_HEALTH = 9403  # not 9404: where there is one loopback address only, that one is the first broker's
 
 OPERATOR_DEPLOYMENT: Object = {
@@ -102,10 +104,15 @@ class Session:
         """
         chosen = choose_port(self._folder / "port", port, try_bind)
         write_kubeconfig(self._kubeconfig, server=f"https://127.0.0.1:{chosen}", credentials=self._credentials)
-        await self._furnish(operator)
+        self._agent.processes.open()
+        await self._furnish_operator(wanted=operator)
         await self._informers.start()
         await self._manager.start()
         await self._agent.start()
+        if operator:
+            with contextlib.suppress(TimeoutError):  # what follows keeps this process busy: not before that one is
+                await asyncio.wait_for(self._agent.processes.busy.wait(), _OPERATOR_HEAD_START)
+        await self._furnish_definitions()
         from kopfka_local.api.server import serve  # noqa: PLC0415 - while the operator starts
 
         self._server = await serve(
@@ -123,22 +130,22 @@ class Session:
         await self._informers.stop()
         self.cluster.close()
 
-    async def _furnish(self, operator: bool) -> None:
-        """Have the definitions, the operator's namespace and the operator."""
-        import yaml  # noqa: PLC0415 - the loader is asked for where the files changed only
+    async def _furnish_operator(self, *, wanted: bool) -> None:
+        if not wanted:
+            with contextlib.suppress(ApiError):
+                await self.cluster.delete(DEPLOYMENTS, SYSTEM_NAMESPACE, OPERATOR)
+            return
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+        await self._apply(NAMESPACES, None, namespace)
+        await self._apply(DEPLOYMENTS, SYSTEM_NAMESPACE, OPERATOR_DEPLOYMENT)
+
+    async def _furnish_definitions(self) -> None:
+        import yaml  # noqa: PLC0415 - while the operator starts
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         for file in definition_files():
             definition = yaml.load(file.read_bytes(), loader)
             await self._apply(DEFINITIONS, None, definition)
-        if not operator:
-            with contextlib.suppress(ApiError):
-                await self.cluster.delete(DEPLOYMENTS, SYSTEM_NAMESPACE, OPERATOR)
-            return
-        await self._apply(
-            NAMESPACES, None, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
-        )
-        await self._apply(DEPLOYMENTS, SYSTEM_NAMESPACE, OPERATOR_DEPLOYMENT)
 
     async def _apply(self, gvr: Gvr, namespace: str | None, obj: Object) -> None:
         name = obj["metadata"]["name"]

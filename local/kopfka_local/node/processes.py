@@ -100,9 +100,12 @@ class Processes:
         self._link: _Link | None = None
         self._entries: dict[int, _Entry] = {}
         self._next = 0
+        self.busy = asyncio.Event()  # set once a process has been started
 
     def open(self) -> None:
-        """Start the guard. Needs a running event loop."""
+        """Start the guard, unless it runs. Needs a running event loop."""
+        if self._link is not None:
+            return
         ours, theirs = socket.socketpair()
         with theirs, (self._errors or Path(os.devnull)).open("ab") as errors:
             # nothing of this process's terminal or pipes: the guard may outlive it for a moment
@@ -195,6 +198,7 @@ class Processes:
         if "pid" in message:
             entry.pid = message["pid"]
             _resolve(entry.started, entry.pid)
+            self.busy.set()
         elif "error" in message:
             del self._entries[number]
             if not entry.started.done():
