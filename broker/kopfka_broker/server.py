@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kopfka_broker.dispatch import Dispatcher
     from kopfka_broker.listeners import Listener
 
-# where bytes land that are not the rest of a request known to be longer; one for all connections. Small: the beginning of
+# where bytes land that are not the rest of a request known to be longer, for all connections. Small: the beginning of
 # a large request is copied out of here, the rest of it never
 _SCRATCH_BYTES = 16 * 1024
 

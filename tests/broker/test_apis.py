@@ -202,7 +202,7 @@ async def test_a_broker_config_altered_changes_what_topics_do(tmp_path):
         ("", "listeners", "A://:1", "invalid_request"),
         ("2", "log.retention.ms", "1", "invalid_request"),
         ("x", "log.retention.ms", "1", "invalid_request"),
-        ("", "log.retention.ms", "x", "invalid_config"),
+        ("", "log.retention.ms", "x", "invalid_request"),
         ("1", "log.retention.ms", None, "invalid_request"),
     ],
 )

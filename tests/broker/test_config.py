@@ -55,6 +55,11 @@ def test_what_a_topic_may_not_have(name, value, why):
     assert str(caught.value).endswith(why)
 
 
+def test_the_shortest_lag_of_compaction_is_below_the_longest():
+    with pytest.raises(SettingsError, match=r"min.compaction.lag.ms \(10\) > max.compaction.lag.ms \(5\)"):
+        check_topic_configs({"min.compaction.lag.ms": "10", "max.compaction.lag.ms": "5"})
+
+
 def test_what_a_topic_may_have():
     check_topic_configs({"cleanup.policy": "compact,delete", "compression.gzip.level": "-1", "retention.ms": " 5 "})
     check_topic_configs({"internal.segment.bytes": "300"})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TOPIC, _BROKER = 2, 4
 _SET, _DELETE, _APPEND, _SUBTRACT = range(4)
+_VERBS = {_APPEND: "append", _SUBTRACT: "subtract"}
 
 
 def described_topic_configs(form: Codec, config: BrokerConfig, overrides: Mapping[str, str]) -> tuple[Any, ...]:
@@ -183,8 +184,12 @@ class ConfigApis:
         name = resource.resource_name
         config = self._broker.config
         known = definitions().broker
-        if name:
-            self._check_broker_id(name)
+        if name and not name.isdigit():
+            raise ApiError(ErrorCode.invalid_request, f"Node id must be an integer, but it is: {name}")
+        if name and int(name) != config.node_id:
+            raise ApiError(
+                ErrorCode.invalid_request, f"Unexpected broker id, expected {config.node_id}, but received {name}"
+            )
         for each in resource.configs:
             if each.name not in known:
                 continue  # Kafka keeps settings of plug-ins it does not know itself
@@ -202,14 +207,19 @@ class ConfigApis:
             values = config.values(key)
             return values[0].text if values else None
 
+        for each in resource.configs:
+            verb = _VERBS.get(each.config_operation)
+            if verb and (each.name not in known or known[each.name].type is not ConfigType.LIST):
+                raise ApiError(
+                    ErrorCode.invalid_config, f"Config value {verb} is not allowed for config key: {each.name}"
+                )
         after = _changed(resource.configs, before, known, inherited)
         for key, text in after.items():
-            if key not in known:
-                raise ApiError(ErrorCode.invalid_config, f"unknown broker config {key}")
             try:
-                known[key].parse(text)
+                if key in known:
+                    known[key].parse(text)
             except SettingsError as error:
-                raise ApiError(ErrorCode.invalid_config, str(error)) from None
+                raise ApiError(ErrorCode.invalid_request, str(error)) from None
         if not validate_only and after != before:
             self._broker.alter_broker_config(name, after)
 
@@ -228,8 +238,8 @@ def _changed(
         elif operation in (_APPEND, _SUBTRACT):
             definition = known.get(name)
             if definition is None or definition.type is not ConfigType.LIST:
-                verb = "APPEND to" if operation == _APPEND else "SUBTRACT from"
-                raise ApiError(ErrorCode.invalid_config, f"Can't {verb} key {name} because its type is not LIST.")
+                how = "APPEND to" if operation == _APPEND else "SUBTRACT from"
+                raise ApiError(ErrorCode.invalid_config, f"Can't {how} key {name} because its type is not LIST.")
             have = _words(after.get(name, inherited(name)))
             given = _words(text)
             if operation == _APPEND:

@@ -75,13 +75,16 @@ class MetadataApis:
         topic = self._broker.logs.topics.get(name)
         if topic is None:
             if not is_topic_name(name):
-                return self._error(form, name, None, ErrorCode.invalid_topic_exception)
+                operations = _ON_TOPIC if ask_operations else _NOT_ASKED
+                return self._error(form, name, None, ErrorCode.invalid_topic_exception, operations)
             topic = self._broker.auto_create(name) if may_create else None
         if topic is None:
             return self._error(form, name, None, ErrorCode.unknown_topic_or_partition)
         return self._topic(form, topic, ask_operations)
 
-    def _error(self, form: Codec, name: str | None, topic_id: Any, code: ErrorCode) -> Any:
+    def _error(
+        self, form: Codec, name: str | None, topic_id: Any, code: ErrorCode, operations: int = _NOT_ASKED
+    ) -> Any:
         return form.make(
             "MetadataResponseTopic",
             error_code=code,
@@ -89,7 +92,7 @@ class MetadataApis:
             topic_id=topic_id,
             is_internal=False,
             partitions=(),
-            topic_authorized_operations=_NOT_ASKED,
+            topic_authorized_operations=operations,
         )
 
     def _topic(self, form: Codec, topic: Topic, ask_operations: bool) -> Any:

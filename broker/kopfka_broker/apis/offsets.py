@@ -101,7 +101,11 @@ class OffsetApis:
         else:
             code = epoch_error(wanted.current_leader_epoch, log)
             if code is ErrorCode.none:
-                epoch, end = log.end_offset_for_epoch(wanted.leader_epoch)
+                # the leader's own epoch has begun, whether or not anything was written in it
+                if wanted.leader_epoch == log.leader_epoch:
+                    epoch, end = log.leader_epoch, log.log_end_offset
+                else:
+                    epoch, end = log.end_offset_for_epoch(wanted.leader_epoch)
         return form.make(
             "EpochEndOffset", error_code=code, partition=wanted.partition, leader_epoch=epoch, end_offset=end
         )

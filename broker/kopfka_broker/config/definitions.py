@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class ConfigType(enum.IntEnum):
     """The types of values, numbered as DescribeConfigs numbers them."""
 
+    UNKNOWN = 0
     BOOLEAN = 1
     STRING = 2
     INT = 3
@@ -65,8 +66,8 @@ class Definition:
 
     @property
     def sensitive(self) -> bool:
-        """Whether the value is never shown."""
-        return self.type is ConfigType.PASSWORD
+        """Whether the value is never shown; nobody knows what a setting of a plug-in holds."""
+        return self.type in (ConfigType.PASSWORD, ConfigType.UNKNOWN)
 
     def parse(self, text: str) -> Any:
         """Return the value `text` stands for: bool, int, float, str or list of str.
@@ -140,6 +141,11 @@ def definitions() -> Definitions:
         {name: _definition(name, entry) for name, entry in data["broker"].items()},
         {name: _definition(name, entry) for name, entry in data["topic"].items()},
     )
+
+
+def unknown_definition(name: str) -> Definition:
+    """Return what is assumed of a broker config that Kafka does not define: a setting of a plug-in, which it keeps."""
+    return Definition(name, ConfigType.UNKNOWN, None, False, "", "", False, "read-only", ())
 
 
 def _definition(name: str, entry: dict[str, Any]) -> Definition:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import dropwhile
 from typing import TYPE_CHECKING
 
-from kopfka_broker.config.definitions import Definition, definitions
+from kopfka_broker.config.definitions import Definition, definitions, unknown_definition
 from kopfka_broker.config.values import BrokerConfig, Source, Value
 
 if TYPE_CHECKING:
@@ -47,13 +47,19 @@ def describe_broker(config: BrokerConfig) -> Iterator[Described]:
         synonyms = tuple(_synonyms(config, name))
         text = synonyms[0].text if synonyms else None
         yield Described(definition, text, synonyms, read_only=definition.update == "read-only")
+    own, all_brokers = config.altered.get(str(config.node_id), {}), config.altered[""]
+    for name in sorted((own.keys() | all_brokers.keys()) - definitions().broker.keys()):
+        values = [Value(name, own[name], Source.DYNAMIC_BROKER)] if name in own else []
+        values += [Value(name, all_brokers[name], Source.DYNAMIC_DEFAULT_BROKER)] if name in all_brokers else []
+        yield Described(unknown_definition(name), values[0].text, tuple(values), read_only=True)
 
 
 def describe_all_brokers(config: BrokerConfig) -> Iterator[Described]:
     """Give what was altered for all brokers of the cluster."""
     for name, text in sorted(config.altered[""].items()):
         value = Value(name, text, Source.DYNAMIC_DEFAULT_BROKER)
-        yield Described(definitions().broker[name], text, (value,), read_only=False)
+        definition = definitions().broker.get(name)
+        yield Described(definition or unknown_definition(name), text, (value,), read_only=definition is None)
 
 
 def _synonyms(config: BrokerConfig, name: str) -> list[Value]:

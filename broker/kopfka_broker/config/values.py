@@ -205,3 +205,11 @@ def check_topic_configs(overrides: Mapping[str, str | None]) -> None:
         if text is None:
             raise SettingsError(f"Null value not supported for topic configs: {name}")
         definition.parse(text)
+    shortest, longest = (
+        int(overrides.get(name) or known[name].default or 0)
+        for name in ("min.compaction.lag.ms", "max.compaction.lag.ms")
+    )
+    if shortest > longest:
+        raise SettingsError(
+            f"conflict topic config setting min.compaction.lag.ms ({shortest}) > max.compaction.lag.ms ({longest})"
+        )
