@@ -42,8 +42,13 @@ def new_log(manager: LogManager, name: str = "t", config: dict[str, str] | None 
     return manager.create_topic(name, 1, overrides, manager.defaults.overridden(overrides)).partitions[0]
 
 
-def crash(manager: LogManager) -> None:
-    """Leave a data folder as `kill -9` does: nothing is written or closed, only the lock goes."""
+def crash(manager: LogManager, *, system: bool = False) -> None:
+    """Leave a data folder as `kill -9` does: nothing is written or closed, only the lock goes.
+
+    `system`: as a crash of the whole machine does; the next start then trusts only what was synced.
+    """
+    if system:
+        (manager.directory / ".kopfka_boot").write_text("another boot")
     assert manager._lock is not None
     manager._lock.release()
     manager._lock = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class Disk:
         *,
         save_log_starts: Callable[[], None],
         save_checkpoints: Callable[[], None],
+        distrust: Callable[[], None],
     ) -> None:
         self.files = files
         self.clock = clock
@@ -36,6 +38,7 @@ class Disk:
         self.save_log_starts = save_log_starts
         """Writes `log-start-offset-checkpoint` of all logs; raises KafkaStorageError."""
         self._save_checkpoints = save_checkpoints
+        self._distrust = distrust
         self._unchecked = 0
         self.offline: dict[Path, str] = {}
         """Partition folders that take no records, and why."""
@@ -58,6 +61,12 @@ class Disk:
             return False
         loop.call_later(after_ms / 1000, callback)
         return True
+
+    def sync_failed(self, directory: Path, reason: str) -> None:
+        """Take note that a sync failed: what the page cache holds may never reach the disk."""
+        with contextlib.suppress(OSError):
+            self._distrust()
+        self.failed(directory, reason)
 
     def failed(self, directory: Path, reason: str) -> bool:
         """Take note that a write or a sync failed; True, and said in the log, where it worked before."""

@@ -106,7 +106,7 @@ class Durability:
         self.new_files = self.new_files or bool(job.directories)
         self._indexes.update(dict.fromkeys(job.indexes))
         self.unsafe = f"{self._log.directory} takes no records until it is repaired, its last sync failed: {wrong}"
-        self._disk.failed(self._log.directory, self.unsafe)
+        self._disk.sync_failed(self._log.directory, self.unsafe)
         if not self._repairing:
             self._repairing = self._disk.later(REPAIR_INTERVAL_MS, self._repair)
 

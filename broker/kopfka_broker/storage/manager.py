@@ -10,7 +10,7 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage import checkpoints, layout
+from kopfka_broker.storage import boot, checkpoints, layout
 from kopfka_broker.storage.disk import Disk
 from kopfka_broker.storage.errors import (
     DataFolderError,
@@ -68,6 +68,7 @@ class LogManager:
             clock,
             save_log_starts=self._upkeep.write_log_starts,
             save_checkpoints=self._upkeep.save_checkpoints,
+            distrust=lambda: boot.forget_boot(directory),
         )
         self._topics: dict[str, Topic] = {}
         self._by_id: dict[UUID, Topic] = {}
@@ -116,6 +117,7 @@ class LogManager:
         self.cluster_id = checkpoints.load_meta(self.directory, self._node_id)
         marker = self.directory / checkpoints.CLEAN_SHUTDOWN
         clean = marker.exists()
+        same_boot = boot.same_boot(self.directory)
         layout.remove_deleted(self.directory)
         entries = read_topics(self.directory)
         if entries is None:
@@ -128,7 +130,8 @@ class LogManager:
             topic = self._register(Topic(entry.name, entry.topic_id, config=dict(entry.config)))
             for partition in range(entry.partitions):
                 key = (entry.name, partition)
-                self._load(topic, partition, starts.get(key, 0), recovery.get(key, 0), clean=clean)
+                self._load(topic, partition, starts.get(key, 0), recovery.get(key, 0), clean=clean, same_boot=same_boot)
+        boot.mark_boot(self.directory)
         if clean:  # only now: a start that is killed half way has changed nothing that needs a recovery
             marker.unlink()
             checkpoints.sync_directory(self.directory)
@@ -136,7 +139,9 @@ class LogManager:
             count, seconds = sum(entry.partitions for entry in entries), time.monotonic() - began
             log.info("%d logs %s in %.3f s", count, "loaded" if clean else "recovered", seconds)
 
-    def _load(self, topic: Topic, partition: int, log_start: int, recovery_point: int, *, clean: bool) -> None:
+    def _load(
+        self, topic: Topic, partition: int, log_start: int, recovery_point: int, *, clean: bool, same_boot: bool
+    ) -> None:
         directory = self._directory_of(topic, partition)
         if recovery_point and not directory.exists():
             log.error("%s is missing: its records are gone, the partition begins anew", directory)
@@ -144,7 +149,14 @@ class LogManager:
         added = self._add_log(topic, partition, self.defaults.overridden(topic.config))
         try:
             self._make_folder(added)
-            load(added, log_start=log_start, recovery_point=recovery_point, clean=clean, now_ms=self._clock())
+            load(
+                added,
+                log_start=log_start,
+                recovery_point=recovery_point,
+                clean=clean,
+                now_ms=self._clock(),
+                same_boot=same_boot,
+            )
         except KafkaStorageError as error:
             reason = f"{directory} is out of use until the broker is started again: {error}"
             self._disk.failed(directory, reason)
@@ -160,10 +172,11 @@ class LogManager:
         finished = [self._finish(partition) for partition in self.logs()]
         try:
             self._upkeep.write_checkpoints()
+            boot.forget_boot(self.directory)
             if all(finished):
                 marker = self.directory / checkpoints.CLEAN_SHUTDOWN
                 checkpoints.write_atomically(marker, b'{"version":0,"brokerEpoch":-1}')
-        except KafkaStorageError as error:
+        except (KafkaStorageError, OSError) as error:
             log.error("not shut down cleanly, the next start recovers: %s", error)
         for partition in self.logs():
             partition.close("the broker is shutting down")

@@ -1,9 +1,10 @@
 """Loading a log from its folder, and recovering it after an unclean end.
 
-After a clean shutdown nothing is checked and only the tail after the last index entry is read. After anything else the
-batches from the recovery point on are checked one by one; everything below it was synced. The first batch that is cut
-or fails its checksum ends the log: a sync covers all that was written before it, so nothing behind such a batch was
-ever acknowledged as being on disk. What is cut is said in the process's log.
+After a clean shutdown nothing is checked and only the tail after the last index entry is read. After a kill of the
+process alone (`boot.py`) the batches after the last index entry are checked, after anything else those from the
+recovery point on; everything below it was synced. The first batch that is cut or fails its checksum ends the log: a
+sync covers all that was written before it, so nothing behind such a batch was ever acknowledged as being on disk. What
+is cut is said in the process's log.
 """
 
 from __future__ import annotations
@@ -31,15 +32,21 @@ log = logging.getLogger(__name__)
 
 _LEFTOVERS = (DELETED_SUFFIX, ".cleaned", ".tmp")
 _CHUNK = 4 * 1024 * 1024
+_FAR = 2**62
+"""An offset above all others."""
 
 
-def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean: bool, now_ms: int) -> None:
+def load(
+    partition: PartitionLog, *, log_start: int, recovery_point: int, clean: bool, now_ms: int, same_boot: bool = False
+) -> None:
     """Load the segments of a log that has none yet, and bring its end, its producers and its epochs into order.
 
     Args:
         log_start: from `log-start-offset-checkpoint`, 0 where it says nothing.
         recovery_point: from `recovery-point-offset-checkpoint`; everything below was synced.
         clean: the folder was shut down cleanly; nothing needs checking.
+        now_ms: the time of a new first segment.
+        same_boot: the process ended, but not the system: what was written whole is there, also if it was not synced.
 
     Raises:
         KafkaStorageError: the disk failed.
@@ -47,11 +54,12 @@ def load(partition: PartitionLog, *, log_start: int, recovery_point: int, clean:
     try:
         partition.epochs.load()
         snapshots = _load_segments(partition, log_start, now_ms)
-        _open_indexes(partition, len(partition.segments) - 1 if clean else partition.segment_at(recovery_point))
+        trusted = _FAR if same_boot else recovery_point
+        _open_indexes(partition, len(partition.segments) - 1 if clean else partition.segment_at(trusted))
         if clean:
             clean = _load_end(partition)
         if not clean:
-            _recover(partition, recovery_point)
+            _recover(partition, trusted)
         end = partition.log_end_offset
         partition.log_start_offset = min(partition.log_start_offset, end)
         partition.durability.recovery_point = end if clean else min(recovery_point, end)
@@ -113,12 +121,13 @@ def _load_end(partition: PartitionLog) -> bool:
     return True
 
 
-def _recover(partition: PartitionLog, recovery_point: int) -> None:
-    first = partition.segment_at(recovery_point)
+def _recover(partition: PartitionLog, trusted: int) -> None:
+    """Check every batch from the one that holds the offset `trusted` on, and end the log before the first bad one."""
+    first = partition.segment_at(trusted)
     for at in range(first, len(partition.segments)):
         segment = partition.segments[at]
         size = segment.size
-        start = _checked_start(segment, recovery_point) if at == first else _forget_indexes(segment)
+        start = _checked_start(segment, trusted) if at == first else _forget_indexes(segment)
         partition.log_end_offset = segment.base_offset
         wrong = ""
         try:
@@ -131,19 +140,20 @@ def _recover(partition: PartitionLog, recovery_point: int) -> None:
                 segment.file.path, segment.size, partition.log_end_offset, size - segment.size, wrong,
             )  # fmt: skip
             segment.truncate(segment.size)
+            _store_indexes(partition, segment, closing=False)  # no entry of what was cut stays behind
             for later in partition.drop_tail(at + 1):
                 log.warning("%s: removed, %d bytes after the cut", later.file.path, later.size)
                 later.remove()
             break
         if segment is not partition.active:
-            _store_indexes(partition, segment)
+            _store_indexes(partition, segment, closing=True)
     partition.forget_places()
 
 
-def _checked_start(segment: Segment, recovery_point: int) -> int:
-    """Where to begin checking the segment that holds the recovery point: at an index entry that agrees with the log."""
+def _checked_start(segment: Segment, trusted: int) -> int:
+    """Where to begin checking the segment that holds `trusted`: at an index entry below that agrees with the log."""
     if segment.index.open(segment.size, thorough=True) and segment.times.open(thorough=True):
-        start = segment.index.lookup(recovery_point)
+        start = segment.index.lookup(trusted)
         with contextlib.suppress(CorruptBatchError):
             header = read_header(segment.read(start, HEADER_SIZE))
             if start and segment.index.has(header.last_offset, start):
@@ -170,12 +180,12 @@ def _rebuild_indexes(partition: PartitionLog, segment: Segment) -> None:
     log.warning("%s: indexes are missing or damaged and written anew", segment.file.path)
     _forget_indexes(segment)
     _scan(partition, segment, 0, segment.size, check=False)
-    _store_indexes(partition, segment)
+    _store_indexes(partition, segment, closing=True)
 
 
-def _store_indexes(partition: PartitionLog, segment: Segment) -> None:
+def _store_indexes(partition: PartitionLog, segment: Segment, *, closing: bool) -> None:
     try:
-        partition.durability.store_indexes(segment, closing=True)
+        partition.durability.store_indexes(segment, closing=closing)
     except KafkaStorageError as error:  # a full disk is no reason not to serve what is there
         log.warning("%s; they are kept in memory", error)
 

@@ -94,15 +94,15 @@ class LogMachine(RuleBasedStateMachine):
         self.sent = self.sent[-1:]  # a snapshot holds the last batch of a producer, as Apache Kafka's does
         self.reopen()
 
-    @rule()
-    def killed(self):
-        crash(self.manager)
+    @rule(system=st.booleans())
+    def killed(self, system):
+        crash(self.manager, system=system)
         self.sent = self.sent[-1:]
         self.reopen()
 
-    @rule(torn=st.binary(min_size=1, max_size=80))
-    def killed_while_writing(self, torn):
-        crash(self.manager)
+    @rule(torn=st.binary(min_size=1, max_size=80), system=st.booleans())
+    def killed_while_writing(self, torn, system):
+        crash(self.manager, system=system)
         self.sent = self.sent[-1:]
         for file in log_files(self.log)[-1:]:
             with file.open("ab") as end:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kopfka_broker.storage import LogConfig, recovery
+from kopfka_broker.storage import LogConfig, flusher, recovery
+from kopfka_broker.storage.boot import BOOT_ID
 from kopfka_wire.batches import split_batches
 from support.storage import NOW, batch, crash, fill, log_files, new_log, open_manager, records_of, values_of
 
@@ -49,7 +50,7 @@ def written_tail(data):
     manager.save_checkpoints()
     fill(log, VALUES[2:4])
     ends = [position + header.size for position, header in split_batches(log.read(0, 1 << 20))]
-    crash(manager)
+    crash(manager, system=True)
     return log_files(log)[0], ends
 
 
@@ -122,7 +123,7 @@ def test_segments_after_a_damaged_one_go(data, caplog):
     manager = open_manager(data)
     log = new_log(manager, config=SEGMENTS)
     fill(log, VALUES)
-    crash(manager)
+    crash(manager, system=True)
     files = log_files(log)
     assert len(files) > 4
     os.truncate(files[1], files[1].stat().st_size - 1)
@@ -142,13 +143,48 @@ def test_only_what_follows_the_recovery_point_is_checked(data, monkeypatch):
     manager._disk.flusher.flush_now(log.durability)
     manager.save_checkpoints()
     fill(log, [b"late %d" % number for number in range(3)])
-    crash(manager)
+    crash(manager, system=True)
     checked = []
     monkeypatch.setattr(recovery, "verify_crc", lambda window, at, header: checked.append(header.base_offset))
     log = reopened(data)
     assert len(records_of(log)) == 43
     assert checked[-3:] == [40, 41, 42]
     assert len(checked) <= 6  # from the last index entry below the recovery point on
+
+
+@pytest.mark.skipif(not BOOT_ID.exists(), reason="this system does not say when it was started")
+def test_after_a_kill_only_what_follows_the_last_index_entry_is_checked(data, monkeypatch):
+    manager = open_manager(data)
+    log = new_log(manager, config=SEGMENTS)
+    fill(log, VALUES[:37])
+    manager.save_checkpoints()
+    last = log.active.base_offset + (log.active.index.entries[-1] >> 32)
+    fill(log, VALUES[37:38])
+    assert log.recovery_point <= log.active.base_offset < last < 37
+    crash(manager)
+    checked = []
+    monkeypatch.setattr(recovery, "verify_crc", lambda window, at, header: checked.append(header.base_offset))
+    log = reopened(data)
+    assert checked == list(range(last, 38))
+    assert values_of(log) == VALUES[:38]
+
+
+def test_after_a_failed_sync_a_kill_is_not_trusted(data, monkeypatch):
+    manager = open_manager(data)
+    log = new_log(manager, config=SEGMENTS)
+    fill(log, VALUES)
+
+    def fail(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(flusher, "sync_data", fail)
+    assert manager._disk.flusher.flush_now(log.durability)
+    crash(manager)
+    monkeypatch.undo()
+    checked = []
+    monkeypatch.setattr(recovery, "verify_crc", lambda window, at, header: checked.append(header.base_offset))
+    reopened(data)
+    assert checked == list(range(40))
 
 
 async def test_after_a_clean_shutdown_nothing_is_checked(data, monkeypatch):
