@@ -52,7 +52,11 @@ def main() -> None:
         kept.update({name: schemas[name] for name in reachable(roots, schemas)})
     lines = [f"{name}\t{json.dumps(kept[name], separators=(',', ':'))}\n" for name in sorted(kept)]
     write("schemas.jsonl.gz", "".join(lines))
-    columns = {f"{r.plural}.{r.group}".rstrip("."): table_columns(r.gvr.api_version, r.plural) for r in resources if "list" in r.verbs}
+    columns = {
+        f"{r.plural}.{r.group}".rstrip("."): table_columns(r.gvr.api_version, r.plural)
+        for r in resources
+        if "list" in r.verbs
+    }
     write("columns.json.gz", json.dumps(columns, separators=(",", ":"), sort_keys=True))
     print(f"{len(kept)} definitions, {len(columns)} tables")
 

@@ -18,6 +18,7 @@ import pytest
 
 from local.api import dialogue
 from local.api.clients import Client
+from local.api.formulas import FORMULAS
 from support.prerequisites import lacking
 from support.waiting import eventually
 
@@ -115,3 +116,35 @@ def _scrub(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace(NAMESPACE, "NS")
     return value
+
+
+def _formula_definition(rules: list[str]) -> dict[str, Any]:
+    """Return a CRD with a field for every rule."""
+    fields = {
+        f"f{index}": {"type": "integer", "x-kubernetes-validations": [{"rule": rule}]}
+        for index, rule in enumerate(rules)
+    }
+    name = f"formulas{secrets.token_hex(3)}"
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": name, "kind": name.title()}
+    return {
+        "metadata": {"name": f"{name}.dialogue.kopfka.io"},
+        "spec": {"group": "dialogue.kopfka.io", "scope": "Cluster", "names": names, "versions": [version]},
+    }
+
+
+def test_cel_has_the_same_values(real: Client, ours: Client) -> None:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    rules = [f"string({text}) == {json.dumps(value)}" for text, value in FORMULAS]
+    for client in (real, ours):
+        definition = _formula_definition(rules)
+        created = client.send("POST", path, definition)
+        assert created.status == 201, created.message
+        things = f"/apis/dialogue.kopfka.io/v1/{definition['spec']['names']['plural']}"
+        eventually(lambda client=client, things=things: client.send("GET", things).status == 200, what="the resource")
+        kind = definition["spec"]["names"]["kind"]
+        body = {"metadata": {"name": "x"}, "spec": {f"f{index}": 1 for index in range(len(rules))}}
+        answer = client.send("POST", things, {"apiVersion": "dialogue.kopfka.io/v1", "kind": kind, **body})
+        client.send("DELETE", f"{path}/{definition['metadata']['name']}")
+        assert answer.status == 201, answer.message
