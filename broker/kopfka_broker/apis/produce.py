@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.apis.names import INTERNAL_TOPICS
+from kopfka_broker.apis.record_errors import timestamps_out_of_range
 from kopfka_broker.dispatch import Deferred
 from kopfka_broker.storage import StorageError
 from kopfka_broker.storage.manager import wall_clock_ms
@@ -13,6 +14,7 @@ from kopfka_wire.errors import WireError
 from kopfka_wire.produce import PartitionResult, read_produce, write_produce_response
 
 if TYPE_CHECKING:
+    from kopfka_broker.apis.record_errors import RecordErrors
     from kopfka_broker.broker import Broker
     from kopfka_broker.context import RequestContext
     from kopfka_broker.dispatch import Buffers, RawAnswer
@@ -60,6 +62,8 @@ _SMALLEST_RECORD = _LOG_OVERHEAD + 14  # of any format
 _MAGIC = 16
 _MAGIC_2 = 2
 _ATTRIBUTES = 22
+_MAX_TIMESTAMP = 35
+_NO_TIME = -1
 _CODEC = 0x07
 _ZSTD = 4
 _TRANSACTIONAL = 0x10
@@ -150,15 +154,23 @@ class ProduceApi:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, fault), None
         log = topic.partitions[index]
+        end = log.log_end_offset
         try:
             appended = log.append(records, now_ms)
         except StorageError as error:
             traffic.failed_produce_requests += 1
-            return _failure(index, error, log), None
+            out_of_range = error.number == _INVALID_TIMESTAMP
+            details = timestamps_out_of_range(records, log.config, now_ms) if out_of_range else ()
+            return _failure(index, error, log, details), None
+        append_time = appended.log_append_time
+        if appended.first_offset < end and append_time == _NO_TIME:
+            # a duplicate: Kafka answers with the time of the batch that is there, which is this one
+            append_time = int.from_bytes(records[_MAX_TIMESTAMP : _MAX_TIMESTAMP + 8], "big", signed=True)
+            return PartitionResult(index, _NONE, appended.first_offset, append_time, appended.log_start_offset), log
         traffic.bytes_in += len(records)
         traffic.messages_in += appended.last_offset - appended.first_offset + 1
         return (
-            PartitionResult(index, _NONE, appended.first_offset, appended.log_append_time, appended.log_start_offset),
+            PartitionResult(index, _NONE, appended.first_offset, append_time, appended.log_start_offset),
             log,
         )
 
@@ -218,11 +230,11 @@ def is_transactional(request: ProduceRequest) -> bool:
     )
 
 
-def _failure(index: int, error: StorageError, log: PartitionLog) -> PartitionResult:
+def _failure(index: int, error: StorageError, log: PartitionLog, details: RecordErrors = ()) -> PartitionResult:
     """Return what a client is told, which is no more than what Kafka tells: details where records are at fault."""
     if error.number in _WITHOUT_DETAILS:
         return PartitionResult(index, error.number)
-    record_errors = getattr(error, "record_errors", ())
+    record_errors = details or getattr(error, "record_errors", ())
     message = None
     if record_errors:
         message = "One or more records have been rejected"
