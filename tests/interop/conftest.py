@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.differential import BASE_TIME, RECORDS, TOPIC, Side
 from support.java import JavaTools, kafka_classpath
 from support.kafka import running_kafka
 from support.prerequisites import need_java
 from support.processes import running_broker
-from support.raw_protocol import record_batch
+from support.raw_protocol import RawConnection, record_batch
 from support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -112,23 +111,25 @@ def create_topic(broker: Peer, name: str) -> Callable[..., str]:
         new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
         for future in broker.admin.create_topics([new]).values():
             future.result(timeout=30)
-        eventually(lambda: _led(broker.admin, name, partitions), what=f"leaders of {name}")
+        eventually(lambda: _led(broker.bootstrap, name, partitions), what=f"leaders of {name}")
         return name
 
     return create
 
 
-def _led(admin: AdminClient, topic: str, partitions: int) -> bool:
+def _led(bootstrap: str, topic: str, partitions: int) -> bool:
     """Tell whether every partition takes requests.
 
     Apache Kafka answers CreateTopics before. An idempotent Java producer whose first batch comes too early for a partition
     and whose second does not never gets over it: the broker takes the second, and the first is out of order from then on.
     """
-    asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
-    try:
-        return all(future.result(timeout=10) for future in admin.list_offsets(asked).values())
-    except KafkaException:
-        return False
+    asked = {
+        "name": topic,
+        "partitions": [{"partition_index": number, "timestamp": -1} for number in range(partitions)],
+    }
+    with RawConnection(bootstrap) as connection:
+        answer = connection.call("list_offsets", 4, replica_id=-1, topics=[asked])
+    return all(partition["error_code"] == "none" for partition in answer["topics"][0]["partitions"])
 
 
 @pytest.fixture
