@@ -98,8 +98,8 @@ def check_change(spec: Object, live: Object) -> list[Cause]:
         return []
     fields = (
         "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
-        "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be "
-        "set to 1 if it was previously negative)"
+        "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
+        "(allow it to be set to 1 if it was previously negative)"
     )
     return [forbidden_field("spec", f"pod updates may not change fields other than {fields}")]
 

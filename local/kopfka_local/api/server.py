@@ -44,7 +44,7 @@ class Server:
         """Finish open watches, let requests that run end, and close every connection."""
         self._cluster.objects.storage.end_watches()
         closing = asyncio.ensure_future(self._server.shutdown())
-        # an idle client does not answer TLS's goodbye, and one that follows a log never ends: neither is waited for long
+        # an idle client does not answer TLS's goodbye, and one that follows a log never ends: neither is awaited long
         for patience in (_IDLE_SECONDS, _GRACE_SECONDS):
             await asyncio.wait({closing}, timeout=patience)
             for connection in tuple(self._server.server_state.connections):

@@ -1,4 +1,4 @@
-"""CEL expressions without variables, and their values as text; a real Kubernetes is asked the same (`test_differential`)."""
+"""CEL expressions without variables, and their values as text; a real Kubernetes is asked the same."""
 
 from __future__ import annotations
 

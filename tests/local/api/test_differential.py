@@ -93,6 +93,11 @@ def normal(answer: Answer, *, words: bool = True, status: bool = True) -> Any:
         body["metadata"]["managedFields"] = sorted(
             entries, key=lambda e: (e["manager"], e["operation"], e.get("subresource", ""))
         )
+    causes = isinstance(body, dict) and body.get("kind") == "Status" and (body.get("details") or {}).get("causes")
+    if causes and len(causes) > 1 and words:
+        # Kubernetes goes through fields in no order
+        body["details"]["causes"] = sorted(causes, key=str)
+        body["message"] = body["message"].partition(":")[0]
     if not status and body.get("kind") != "Status":
         body.pop("status", None)
     if isinstance(body, dict) and body.get("kind") == "Status" and not words:

@@ -1,4 +1,4 @@
-"""The real kopf as a client: it lists, watches, patches with finalizers and status, posts events, and lives through a restart."""
+"""The real kopf as a client: lists, watches, patches, finalizers, status, events, and a restart of the server."""
 
 from __future__ import annotations
 

@@ -235,9 +235,11 @@ def test_logs_and_describe_and_events(kubectl: Kubectl, client: Client) -> None:
     pod = client.send("GET", "/api/v1/namespaces/default/pods/p1").body["metadata"]
     client.send(
         "POST", "/api/v1/namespaces/default/events",
-        {"metadata": {"name": "p1.1"}, "reason": "Scheduled", "message": "it was put somewhere", "type": "Normal", "count": 1,
+        {"metadata": {"name": "p1.1"}, "reason": "Scheduled", "message": "it was put somewhere", "type": "Normal",
+         "count": 1,
          "firstTimestamp": pod["creationTimestamp"], "lastTimestamp": pod["creationTimestamp"],
-         "involvedObject": {"kind": "Pod", "apiVersion": "v1", "namespace": "default", "name": "p1", "uid": pod["uid"]}},
+         "involvedObject": {"kind": "Pod", "apiVersion": "v1", "namespace": "default", "name": "p1",
+                            "uid": pod["uid"]}},
     )  # fmt: skip
     described = kubectl.run("describe", "pod", "p1")
     assert "kopfka:1" in described

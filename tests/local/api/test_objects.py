@@ -201,7 +201,8 @@ async def test_events_are_one_resource_in_two_groups(cluster: Cluster) -> None:
     await cluster.create(
         NEW_EVENTS, "default",
         {"metadata": {"name": "e"}, "regarding": about, "note": "text", "reason": "R", "type": "Normal",
-         "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "c", "reportingInstance": "i", "action": "A"},
+         "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "c", "reportingInstance": "i",
+         "action": "A"},
     )  # fmt: skip
     core = await cluster.get(EVENTS, "default", "e")
     assert (core["apiVersion"], core["message"], core["involvedObject"]["name"]) == ("v1", "text", "p")

@@ -106,10 +106,12 @@ def test_refused_json_patches(operation: Any, status: int) -> None:
     ),
 )
 def test_any_json_patch_is_applied_or_refused(document: Any, operations: list[Any]) -> None:
+    refused = None
     try:
         patches.json_patch(document, operations)
     except ApiError as error:
-        assert error.status in (400, 422)
+        refused = error
+    assert refused is None or refused.status in (400, 422)
 
 
 def containers(*given: Any) -> dict[str, Any]:
