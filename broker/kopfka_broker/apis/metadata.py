@@ -41,6 +41,9 @@ class MetadataApis:
                 for topic in sorted(self._broker.logs.topics.values(), key=_name)
             ]
         else:
+            # one id among the topics, and names are not looked at any more
+            by_id = [each for each in wanted if getattr(each, "topic_id", None) is not None]
+            wanted = list({each.topic_id: each for each in by_id}.values()) or wanted
             topics = [
                 self._wanted(form, each, ask_operations, getattr(request, "allow_auto_topic_creation", True))
                 for each in wanted
@@ -67,7 +70,7 @@ class MetadataApis:
 
     def _wanted(self, form: Codec, wanted: Any, ask_operations: bool, may_create: bool) -> Any:
         name, topic_id = wanted.name, getattr(wanted, "topic_id", None)
-        if name is None:
+        if name is None or topic_id is not None:
             topic = self._broker.logs.topic_by_id(topic_id) if topic_id is not None else None
             if topic is None:
                 return self._error(form, None, topic_id, ErrorCode.unknown_topic_id)
