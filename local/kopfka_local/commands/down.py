@@ -49,10 +49,11 @@ def stop(state: State) -> bool:
     Raises:
         StateError: it does not end.
     """
-    owner = state.owner()
-    if not owner:
-        return False
     deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (owner := state.owner()) == -1 and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)  # it has the lock and is about to write who it is
+    if owner is None:
+        return False
     try:
         os.kill(owner, signal.SIGTERM)
     except ProcessLookupError:

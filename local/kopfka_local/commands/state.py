@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 HOME_VARIABLE = "KOPFKA_HOME"
 _MARKER = "kopfka-state"
+_LOOKS, _LOOK_SECONDS = 4, 0.02
 
 
 class StateError(KopfkaError):
@@ -66,13 +68,13 @@ class State:
         return (self.folder / _MARKER).is_file()
 
     def owner(self) -> int | None:
-        """Return the process id of the `kopfka up` that runs over this state, None where none does."""
+        """Return the process id of the `kopfka up` that runs over this (-1: not known yet), None where none does."""
         try:
             with (self.folder / _MARKER).open("r+") as file:
                 if _lock(file.fileno()):
                     return None
                 digits = file.read().strip()
-                return int(digits) if digits.isdigit() else 0
+                return int(digits) if digits.isdigit() else -1
         except FileNotFoundError:
             return None
 
@@ -93,9 +95,10 @@ class State:
                 f"cannot keep state in {self.folder} ({error.strerror}): name another folder with --state"
             ) from error
         try:
-            if not _lock(descriptor):
+            # tried more than once: who only looks whether it is held holds it for a moment
+            if not any(_lock(descriptor) or time.sleep(_LOOK_SECONDS) for _ in range(_LOOKS)):
                 raise StateError(
-                    f"kopfka up already runs over {self.folder} (process {self.owner() or '?'}): "
+                    f"kopfka up already runs over {self.folder} (process {self.owner()}): "
                     "kopfka status shows it, kopfka down stops it, --state DIR starts another one"
                 )
             os.ftruncate(descriptor, 0)

@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
         "--state", default=str(default_folder()), metavar="DIR", help="the state (default: $KOPFKA_HOME or ~/.kopfka)"
     )
     state = State(Path(parser.parse_args(argv).state).expanduser().resolve())
-    if not state.owner():
+    if state.owner() is None:
         print(f"kopfka up does not run over {state.folder}", file=sys.stderr)
         return NOT_RUNNING
     try:

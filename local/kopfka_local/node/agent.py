@@ -197,8 +197,7 @@ class Agent:
             self._network.set()
             for key in [key for key in self._logs if key[0] == uid_of(pod)]:
                 del self._logs[key]
-            folder = self._place.log_folder(pod, "").parent / self._place.log_folder(pod, "").name
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self._place.log_folder(pod, ""), ignore_errors=True)
 
         self._spawn(bury())
 

@@ -57,7 +57,8 @@ class NodeLogs:
 
     @staticmethod
     async def _finished(folder: Path, run: int, request: LogRequest) -> AsyncIterator[bytes]:
-        yield render(read_entries(folder, run), request)
+        for piece in render(read_entries(folder, run), request):
+            yield piece
 
 
 def _status(pod: Object, container: str) -> Object:

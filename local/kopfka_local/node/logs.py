@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
 LARGEST_FILE = 10 * 1024 * 1024
@@ -144,11 +145,13 @@ class ContainerLog:
         changed, ended = self._changed, self._ended
         file, position = None, 0
         try:
-            entries = list(read_entries(self._folder, run))
+            # what is there now is read before anything else can be written: nothing between comes twice or not at all
+            before = list(render(read_entries(self._folder, run), request))
             if self.path.exists() and run == self._run:
                 file = self.path.open("rb")
                 position = file.seek(0, os.SEEK_END)
-            yield render(entries, request)
+            for piece in before:
+                yield piece
             rest = b""
             while file is not None:
                 size = os.fstat(file.fileno()).st_size
@@ -156,8 +159,8 @@ class ContainerLog:
                     data = os.pread(file.fileno(), _PIECE, position)
                     position += len(data)
                     *lines, rest = (rest + data).split(b"\n")
-                    if shown := render((Entry.parse(line) for line in lines), request.tailless()):
-                        yield shown
+                    for piece in render(map(Entry.parse, lines), request.tailless()):
+                        yield piece
                 if run == self._run and not os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
                     file.close()  # rotated: what is left of it has been read
                     file, position = self.path.open("rb"), 0
@@ -222,22 +225,37 @@ def read_entries(folder: Path, run: int) -> Iterator[Entry]:
             continue
 
 
-def render(entries: list[Entry] | Iterator[Entry], request: LogRequest) -> bytes:
-    """Return the text `kubectl logs` shows for entries."""
+def render(entries: Iterable[Entry], request: LogRequest) -> Iterator[bytes]:
+    """Yield the text `kubectl logs` shows for entries, in pieces; only a tail is held in memory as a whole."""
+    lines = _lines(entries, request)
+    if request.tail_lines is not None:
+        lines = iter(deque(lines, maxlen=request.tail_lines))
+    left = request.limit_bytes
+    piece = bytearray()
+    for line in lines:
+        piece += line if left is None else line[:left]
+        left = None if left is None else left - len(line)
+        if len(piece) >= _PIECE:
+            yield bytes(piece)
+            piece.clear()
+        if left is not None and left <= 0:
+            break
+    if piece:
+        yield bytes(piece)
+
+
+def _lines(entries: Iterable[Entry], request: LogRequest) -> Iterator[bytes]:
+    """Yield the lines as they were written: entries that go on are put together."""
     since = request.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").encode() if request.since else b""
-    lines: list[bytes] = []
-    begun = False  # whether the last of `lines` is a line that goes on
+    line = bytearray()
     for entry in entries:
         if entry.time < since:
             continue
-        prefix = entry.time + b" " if request.timestamps and not begun else b""
-        text = prefix + entry.text + (b"\n" if entry.full else b"")
-        if begun:
-            lines[-1] += text
-        else:
-            lines.append(text)
-        begun = not entry.full
-    if request.tail_lines is not None:
-        lines = lines[max(0, len(lines) - request.tail_lines) :]
-    shown = b"".join(lines)
-    return shown if request.limit_bytes is None else shown[: request.limit_bytes]
+        if request.timestamps and not line:
+            line += entry.time + b" "
+        line += entry.text
+        if entry.full:
+            yield bytes(line) + b"\n"
+            line.clear()
+    if line:
+        yield bytes(line)

@@ -112,6 +112,10 @@ class PodWorker:
     async def _live(self, after: asyncio.Event | None) -> None:
         if after is not None:
             await after.wait()
+        if any(status.exit_code is not None for status in self._statuses):  # it ran before, and runs only once
+            self._initialized = True
+            await self._finish()
+            return
         if not await self._take_address() or not await self._mount():
             return
         for spec, status in zip(self.pod["spec"].get("initContainers") or (), self._init, strict=True):
@@ -277,7 +281,8 @@ class PodWorker:
 
     def _container_status(self, spec: Object, field: str) -> ContainerStatus:
         before = (self.pod.get("status") or {}).get(field) or ()
-        return ContainerStatus.of(spec, next((one for one in before if one.get("name") == spec["name"]), None))
+        found = next((one for one in before if one.get("name") == spec["name"]), None)
+        return ContainerStatus.of(spec, found, restarts=self.policy != "Never")
 
     async def _publish(self) -> None:
         while not self._finished:

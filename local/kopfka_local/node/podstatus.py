@@ -27,8 +27,11 @@ class ContainerStatus:
     container_id: str = ""
 
     @staticmethod
-    def of(container: Object, before: Object | None) -> ContainerStatus:
-        """Begin where the status written by an earlier `kopfka up` ended: what ran then has ended since."""
+    def of(container: Object, before: Object | None, *, restarts: bool = True) -> ContainerStatus:
+        """Begin where the status written by an earlier `kopfka up` ended: what ran then has ended since.
+
+        With `restarts` it is to run again, without it has ended for good.
+        """
         status = ContainerStatus(container["name"], container.get("image", ""))
         if before is None:
             return status
@@ -36,15 +39,16 @@ class ContainerStatus:
         status.restarts = int(before.get("restartCount") or 0)
         status.last_state = before.get("lastState") or {}
         if "running" in state:
-            status.last_state = {"terminated": {
+            state = {"terminated": {
                 "exitCode": 137, "reason": "NodeRestart", "message": "kopfka up ended while the container ran",
                 "startedAt": state["running"].get("startedAt"), "finishedAt": state["running"].get("startedAt"),
                 "containerID": before.get("containerID", ""),
             }}  # fmt: skip
-            status.restarts += 1
-        elif "terminated" in state:
+        if "terminated" in state and restarts:
             status.last_state = state
             status.restarts += 1
+        elif "terminated" in state:
+            status.state = state
         return status
 
     @property

@@ -290,7 +290,9 @@ async def test_a_second_start_finds_the_pods(tmp_path: Path) -> None:
     await first.start()
     await first.apply(PODS, pod("p"))
     await first.apply(PODS, pod("q", container("pass"), restartPolicy="Never"))
+    await first.apply(PODS, pod("once", restartPolicy="Never"))
     pid = process_id(await first.ready("p"))
+    await first.ready("once")
     await first.until(PODS, "q", lambda one: one["status"].get("phase") == "Succeeded")
     await first.stop()
     assert not alive(pid)
@@ -300,5 +302,6 @@ async def test_a_second_start_finds_the_pods(tmp_path: Path) -> None:
         again = await second.ready("p", lambda one: container_status(one)["restartCount"] == 1)
         assert process_id(again) != pid
         assert (await second.until(PODS, "q", bool))["status"]["phase"] == "Succeeded"
+        await second.until(PODS, "once", lambda one: one["status"]["phase"] == "Failed")
     finally:
         await second.stop()

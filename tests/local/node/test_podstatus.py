@@ -86,6 +86,8 @@ def test_what_ran_when_kopfka_up_ended_has_been_restarted() -> None:
     status = ContainerStatus.of({"name": "c", "image": "kopfka"}, before)
     assert (status.restarts, status.ready, status.running) == (3, False, False)
     assert status.last_state["terminated"]["reason"] == "NodeRestart"
+    once = ContainerStatus.of({"name": "c"}, before, restarts=False)
+    assert (once.restarts, once.exit_code) == (2, 137)
     fresh = ContainerStatus.of({"name": "c"}, {"state": {"waiting": {}}, "restartCount": 2})
     assert (fresh.restarts, fresh.last_state) == (2, {})
 
