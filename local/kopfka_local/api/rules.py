@@ -220,6 +220,13 @@ def _lease(obj: Object, live: Object | None) -> list[Cause]:
     return []
 
 
+def _event(obj: Object, live: Object | None) -> list[Cause]:
+    namespace, about = obj["metadata"].get("namespace"), (obj.get("involvedObject") or {}).get("namespace") or ""
+    if about == namespace or (not about and namespace in ("default", "kube-system")):
+        return []
+    return [invalid_value("involvedObject.namespace", about, "does not match event.namespace")]
+
+
 def _storage_class(obj: Object, live: Object | None) -> list[Cause]:
     if live is None:
         return []
@@ -234,6 +241,7 @@ def _not_negative(spec: Object, path: str, *names: str) -> list[Cause]:
 
 _KINDS: dict[str, tuple[Callable[[Object, Object | None], list[Cause]], ...]] = {
     "pods": (_pod,),
+    "events": (_event,),
     "deployments.apps": (_workload,),
     "replicasets.apps": (_workload,),
     "daemonsets.apps": (_workload,),

@@ -410,6 +410,11 @@ CASES = (
         words=False,
     ),
     case(
+        "event elsewhere",
+        post(f"{CORE}/events", {"metadata": {"name": "e"}, "involvedObject": {"namespace": "default", "name": "p"}}),
+        post(f"{CORE}/events", {"metadata": {"name": "e"}, "involvedObject": {"name": "p"}}),
+    ),
+    case(
         "things",
         post(
             HERE, thing("t1", size=2, items=[{"name": "a"}], ratio=2, amount="5%", free={"x": [1]}, labels={"k": "v"})

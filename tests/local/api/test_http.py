@@ -66,7 +66,7 @@ def test_the_files_with_secrets_are_the_owners_alone(server: RunningServer) -> N
         ("PATCH", f"{MAPS}/x?fieldManager=m", b"- a", APPLY, 400, "BadRequest"),
         ("DELETE", "/api/v1/namespaces", None, "application/json", 405, "MethodNotAllowed"),
         ("POST", "/version", b"{}", "application/json", 405, "MethodNotAllowed"),
-        ("GET", "/apis/authorization.k8s.io/v1/subjectaccessreviews", None, "application/json", 405, "MethodNotAllowed"),
+        ("GET", "/apis/authorization.k8s.io/v1/subjectaccessreviews", None, "text/plain", 405, "MethodNotAllowed"),
         ("GET", "/openapi/v3/apis/none/v1", None, "application/json", 404, "NotFound"),
     ],
 )  # fmt: skip
