@@ -120,8 +120,8 @@ def create_topic(broker: Peer, name: str) -> Callable[..., str]:
 def _led(bootstrap: str, topic: str, partitions: int) -> bool:
     """Tell whether every partition takes requests.
 
-    Apache Kafka answers CreateTopics before. An idempotent Java producer whose first batch comes too early for a partition
-    and whose second does not never gets over it: the broker takes the second, and the first is out of order from then on.
+    Apache Kafka answers CreateTopics before. An idempotent Java producer whose first batch comes too early for a
+    partition, and whose second does not, never gets over it: the second is taken, the first is out of order for good.
     """
     asked = {
         "name": topic,

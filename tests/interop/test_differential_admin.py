@@ -43,7 +43,7 @@ def create_topics(side):
     yield create(f"{side.own}-assigned4", -1, -1, assignments=[{"partition_index": 0, "broker_ids": [9]}])
     same = {"name": f"{side.own}-twice", "num_partitions": 1, "replication_factor": 1}
     yield side.call("create_topics", topics=[same, same], timeout=10000)
-    side.leads(partition=0)
+    side.settle()
     yield side.call("metadata", 12, topics=[{"name": side.own}], allow_auto_topic_creation=False)
 
 
@@ -80,7 +80,7 @@ def create_partitions(side):
     yield grow(7, assignments=[{"broker_ids": [1]}])
     yield grow(6, assignments=[{"broker_ids": [9]}])
     yield grow(3, name=f"{side.own}-missing")
-    side.leads(partition=4)
+    side.settle()
     yield side.call("metadata", 12, topics=[{"name": side.own}], allow_auto_topic_creation=False)
 
 
@@ -159,6 +159,7 @@ def incremental_alter_configs(side):
     yield alter(("retention.ms", 0, "1"), name=f"{side.own}-missing")
     yield alter(("retention.ms", 0, "1"), name="")
     yield alter(("retention.ms", 0, "1"), kind=77)
+    side.settle()
     resource = {
         "resource_type": 2,
         "resource_name": side.own,

@@ -96,13 +96,18 @@ def test_topic_command_is_told_what_is_wrong(tools, at, create_topic, arguments,
 
 def test_config_command_alters_and_describes_a_topic(tools, at, topic):
     entity = ("--entity-type", "topics", "--entity-name", topic)
+
+    def described_with(setting):
+        out = tools.run(CONFIGS, *at, *entity, "--describe").out
+        return out if setting in out else ""
+
     tools.run(CONFIGS, *at, *entity, "--alter", "--add-config", "retention.ms=1000,cleanup.policy=[compact,delete]")
-    out = tools.run(CONFIGS, *at, *entity, "--describe").out
+    out = eventually(lambda: described_with("retention.ms=1000 "))
     assert "retention.ms=1000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=1000}" in out
     assert "cleanup.policy=compact,delete sensitive=false" in out
 
     tools.run(CONFIGS, *at, *entity, "--alter", "--delete-config", "retention.ms")
-    assert "retention.ms" not in tools.run(CONFIGS, *at, *entity, "--describe").out
+    eventually(lambda: "retention.ms" not in tools.run(CONFIGS, *at, *entity, "--describe").out)
     every = tools.run(CONFIGS, *at, *entity, "--describe", "--all").out
     assert re.search(r"^  retention\.ms=604800000 sensitive=false synonyms=\{", every, re.MULTILINE)
     assert re.search(

@@ -102,6 +102,12 @@ class Side:
 
         eventually(usable)
 
+    def settle(self) -> None:
+        """Wait until every change made so far can be seen: one made later can be, and changes are taken in order."""
+        own, self.own = self.own, f"{self.own}-later"
+        self.create()
+        self.own = own
+
     def produce(
         self,
         batch: bytes,
