@@ -26,7 +26,7 @@ from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metrics import BrokerMetrics
 from kopfka_broker.offsets_log import BrokerOffsetsLog
 from kopfka_broker.server import Server, ServerSettings
-from kopfka_broker.storage import LogManager, StorageError
+from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 from kopfka_wire.apis import ApiKey
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ class Broker:
         self.config = config
         self.listeners = listeners
         self.metrics = BrokerMetrics()
-        self.logs = LogManager(directory, config.log_config({}), node_id=config.node_id)
+        self.logs = LogManager(
+            directory,
+            config.log_config({}),
+            node_id=config.node_id,
+            settings=StorageSettings.from_config(config.number),
+        )
         self.groups = GroupCoordinator(
             BrokerOffsetsLog(self), GroupSettings.from_config(config.number), cluster=_ClusterView(self)
         )
@@ -103,6 +108,7 @@ class Broker:
 
     async def close(self) -> None:
         """Answer what is being worked on, flush, and mark the folder as cleanly shut down."""
+        self.groups.close()  # answers members that wait for a rebalance, who would hold the server up
         if self._server is not None:
             await self._server.stop()
         self._stop.set()

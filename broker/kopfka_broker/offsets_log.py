@@ -58,6 +58,10 @@ class BrokerOffsetsLog:
                     if record.key is not None:
                         yield OffsetsRecord(record.key, record.value)
 
+    def trim(self, partition: int, before_offset: int) -> None:
+        """Move the log start offset up, as DeleteRecords does."""
+        self._log(partition).delete_records(before_offset)
+
     def _log(self, partition: int) -> PartitionLog:
         topic = self._broker.logs.topics.get(NAME)
         if topic is None:
