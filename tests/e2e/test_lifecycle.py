@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from support.corpus import library_lines
+from support.corpus import library_lines, write_pairs
+from support.java import JavaProgram
+from support.java_lines import PRODUCER, READER, acknowledged, check_read
 from support.kubernetes import NAMESPACE
 from support.ledger import Ledger, produce, read_by_group
+from support.prerequisites import need_java
 from support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -81,6 +84,26 @@ def test_a_group_of_two_reads_every_line_back_across_sigkill(cluster: Kubernetes
     assert pod_restarts(cluster) > before, "the broker was not restarted: nothing was killed"
     ledger.check()
     assert all(counts), f"one member read everything: {counts}"
+
+
+@pytest.mark.java
+def test_javas_clients_do_the_same(cluster: KubernetesApi, tmp_path: Path) -> None:
+    need_java()
+    cluster.kubectl("apply", *HERE, "-f", str(MANIFESTS / "java-topic.yaml"))
+    cluster.wait("kafkatopic/java-lines", "condition=Ready", *HERE)
+    pairs = library_lines(LINES)[:LINES]
+    at = ("--bootstrap", bootstrap(cluster), "--topic", "java-lines")
+    source = ("--file", str(write_pairs(tmp_path / "lines", pairs)))
+    before = pod_restarts(cluster)
+    with JavaProgram(tmp_path / "acknowledgements", PRODUCER, *at, *source, "--rate", "20000") as producing:
+        eventually(lambda: producing.running() and len(producing.lines()) > LINES // 3, seconds=90, every=0.1)
+        cluster.kill_broker(NAMESPACE, "orders-broker-0")
+        places = acknowledged(producing.wait(180))
+    assert pod_restarts(cluster) > before, "the broker was not restarted: nothing was killed"
+    reader = ("--group", "java-readers", "--out", str(tmp_path / "read"), "--count", str(LINES))
+    with JavaProgram(tmp_path / "progress", READER, *at, *reader) as reading:
+        reading.wait(180)
+    assert all(check_read(pairs, places, tmp_path / "read")), "one member read everything"
 
 
 def test_a_changed_config_rolls_the_pod_and_keeps_the_data(cluster: KubernetesApi, ledger: Ledger) -> None:
