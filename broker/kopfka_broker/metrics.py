@@ -68,6 +68,28 @@ class BrokerCollector:
         yield from self._traffic()
         yield from self._requests()
         yield from self._logs()
+        yield from self._groups()
+
+    def _groups(self) -> Iterable[Metric]:
+        # names of kafka_exporter, which dashboards of consumer lag are made for
+        labels = ["consumergroup", "topic", "partition"]
+        offsets = _gauge("kafka_consumergroup_current_offset", "Committed offset of a group on a partition.", labels)
+        lags = _gauge("kafka_consumergroup_lag", "Records between a group's committed offset and the end.", labels)
+        for group, topic, partition, offset in self._broker.groups.committed_offsets():
+            log = self._broker.partition(topic, partition)
+            if log is not None:
+                offsets.add_metric([group, topic, str(partition)], offset)
+                lags.add_metric([group, topic, str(partition)], max(0, log.log_end_offset - offset))
+        yield from (offsets, lags)
+        states = self._broker.groups.groups_by_state()
+        prefix = "kafka_coordinator_group_groupmetadatamanager_numgroups"
+        for name, what, count in (
+            (prefix, "Groups.", sum(states.values())),
+            *((f"{prefix}{state.lower()}", f"Groups in state {state}.", count) for state, count in states.items()),
+        ):
+            metric = _gauge(name, what, [])
+            metric.add_metric([], count)
+            yield metric
 
     def _traffic(self) -> Iterable[Metric]:
         topics = self._broker.metrics.topics

@@ -215,8 +215,11 @@ class _FetchJob:
         if log is None:
             by_id = self._version >= FIRST_WITH_IDS and self._broker.topic(key[0]) is None
             return FetchedPartition(index, _UNKNOWN_TOPIC_ID if by_id else _UNKNOWN_TOPIC_OR_PARTITION)
+        traffic = self._broker.metrics.topic(log.topic)
+        traffic.fetch_requests += 1
         fault = self._fault(log, position)
         if fault:
+            traffic.failed_fetch_requests += 1
             return FetchedPartition(index, fault)
         diverging = self._diverging(log, position)
         if diverging is not None:
@@ -228,9 +231,8 @@ class _FetchJob:
             try:
                 records = log.read(position.offset, min(position.max_bytes, room), min_one=nothing_yet)
             except StorageError as error:
+                traffic.failed_fetch_requests += 1
                 return FetchedPartition(index, error.number)
-        traffic = self._broker.metrics.topic(log.topic)
-        traffic.fetch_requests += 1
         traffic.bytes_out += len(records)
         return FetchedPartition(index, _NONE, log.high_watermark, log.last_stable_offset, log.log_start_offset, records)
 
