@@ -141,6 +141,13 @@ def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
+def unwritable(why: str) -> ApiError:
+    """Return the 500 for a state that cannot be written, a full disk for instance; nothing has changed."""
+    return ApiError(
+        500, "InternalError", f"Internal error occurred: the state cannot be written ({why}): make room on the disk"
+    )
+
+
 def method_not_allowed(group: str, resource: str, verb: str) -> ApiError:
     """Return the 405 for a verb that a resource does not have."""
     message = f'{verb} is not supported on resources of kind "{_of(resource, group)}"'

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from kopfka_local.api.errors import expired
+from kopfka_local.api.errors import expired, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,15 +173,15 @@ class Storage:
         return body
 
     def _commit(self, revision: int, statement: str, values: tuple[object, ...]) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(statement, values)
             self._db.execute("UPDATE revision SET revision = ?", (revision,))
             self._db.execute("COMMIT")
-        except BaseException:
+        except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise
+            raise unwritable(str(error)) from error
         self.revision = revision
 
     def _publish(self, change: Change) -> None:

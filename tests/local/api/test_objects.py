@@ -275,3 +275,19 @@ async def test_a_rule_that_does_not_compile_is_refused_with_the_definition(clust
     with refused(422, "Invalid") as invalid:
         await cluster.create(DEFINITIONS, None, definition)
     assert "compilation failed" in invalid.error.message
+
+
+async def test_a_full_disk_refuses_the_write_and_nothing_else(cluster: Cluster) -> None:
+    await cluster.create(MAPS, "default", dialogue.config_map("before", k="1"))
+    database = cluster.objects.storage._db
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count={pages + 1}")
+    revision = cluster.objects.storage.revision
+    with refused(500, "InternalError") as full:
+        await cluster.create(MAPS, "default", dialogue.config_map("large", k="x" * 100_000))
+    assert "make room on the disk" in full.error.message
+    assert cluster.objects.storage.revision == revision
+    with refused(404, "NotFound"):
+        await cluster.get(MAPS, "default", "large")
+    database.execute("PRAGMA max_page_count=100000")
+    await cluster.create(MAPS, "default", dialogue.config_map("large", k="x" * 100_000))
