@@ -174,7 +174,7 @@ class Container:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         self._process = None
-        self._terminated(code, started_at)
+        await self._terminated(code, started_at)
         return self.status.exit_code or 0
 
     async def _launch_when_possible(self) -> Launch | None:
@@ -206,7 +206,7 @@ class Container:
         await self._pod.event(self.name, "Failed", f"Error: {message}", warning=True)
         return _START_FAILED
 
-    def _terminated(self, code: int, started_at: str) -> None:
+    async def _terminated(self, code: int, started_at: str) -> None:
         state: Object = {
             "exitCode": code if code >= 0 else 128 - code, "reason": "Completed" if code == 0 else "Error",
             "startedAt": started_at, "finishedAt": rfc3339(now()), "containerID": self.status.container_id,
@@ -214,6 +214,8 @@ class Container:
         if code < 0:
             state["signal"] = -code
             state["message"] = f"ended by {signal.Signals(-code).name}"
+        elif code > 0 and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            state["message"] = await self._log.last_words()
         self.status.state = {"terminated": state}
         self.status.started = self.status.ready = False
         self._pod.changed()

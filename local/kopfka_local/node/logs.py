@@ -8,6 +8,7 @@ the next. The present and the previous run are kept. Following a log waits for t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import deque
@@ -23,6 +24,9 @@ LARGEST_FILE = 10 * 1024 * 1024
 MOST_FILES = 5
 LONGEST_LINE = 16 * 1024
 _PIECE = 64 * 1024
+_LAST_LINES = 80
+_LAST_BYTES = 2048
+_LAST_WORDS_SECONDS = 1.0
 
 
 def stamp(nanoseconds: int) -> bytes:
@@ -138,6 +142,18 @@ class ContainerLog:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+    async def last_words(self) -> str:
+        """Return what ends the present run: at most 80 lines and 2048 bytes, as a termination message is made of logs.
+
+        To be called when the process has ended; waits a little for what it wrote last.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                while not self._ended:
+                    await self._changed.wait()
+        lines = b"".join(render(read_entries(self._folder, self._run), LogRequest(tail_lines=_LAST_LINES)))
+        return lines[-_LAST_BYTES:].decode(errors="replace")
 
     async def follow(self, request: LogRequest) -> AsyncIterator[bytes]:
         """Yield what `read` gives, and then what comes, until the present run ends."""

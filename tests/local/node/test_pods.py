@@ -54,6 +54,15 @@ async def test_pods_that_end(laptop: Laptop, policy: str, code: int, phase: str)
     assert await laptop.log("p") == "done\n"
 
 
+async def test_last_words_are_the_termination_message_where_the_pod_asks_for_it(laptop: Laptop) -> None:
+    fails = "import sys; print('at work'); sys.exit('kopfka: the disk is gone: mount it')"
+    asked = container(fails) | {"terminationMessagePolicy": "FallbackToLogsOnError"}
+    await laptop.apply(PODS, pod("p", asked, restartPolicy="Never"))
+    ended = await laptop.until(PODS, "p", lambda one: one["status"].get("phase") == "Failed")
+    message = container_status(ended)["state"]["terminated"]["message"]
+    assert sorted(message.splitlines()) == ["at work", "kopfka: the disk is gone: mount it"]
+
+
 async def test_deletion_asks_first_and_then_insists(laptop: Laptop) -> None:
     stubborn = "import signal; signal.signal(15, lambda *_: print('no')); print('up')\nwhile True: signal.pause()"
     polite = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('up'); signal.pause()"
