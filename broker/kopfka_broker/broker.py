@@ -79,7 +79,7 @@ class Broker:
             self._apply_topic_defaults()
         self._server = Server(self._dispatcher(), _server_settings(self.config))
         try:
-            await self._server.start(self.listeners.bound)
+            self.listeners = self.listeners.bound_to(await self._server.start(self.listeners.bound))
         except BaseException:
             await self.logs.close()
             raise

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.dispatch import Deferred
 from kopfka_runtime.errors import KopfkaError
-from kopfka_wire.errors import FrameTooLargeError, WireError
+from kopfka_wire.errors import WireError
+from kopfka_wire.framing import FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 # either the connection is not read from. Clients keep a handful in flight (max.in.flight.requests.per.connection)
 _MOST_QUEUED = 32
 _MOST_UNANSWERED = 64
-# a request's buffer is reserved in steps: a size that was only announced costs nothing
-_FIRST_RESERVE = 1024 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self.client_host = ""
         self.active_at = time.monotonic()
-        self._part = bytearray()  # the size before a frame, or as much of it as has come
-        self._frame: bytearray | None = None
-        self._size = 0
-        self._filled = 0
+        self._frames = FrameReader(state.scratch, state.largest_request)
         self._queue: deque[bytearray] = deque()
         self._slots: deque[_Slot] = deque()
         self._blocking: _Slot | None = None
@@ -94,7 +90,6 @@ class Connection(asyncio.BufferedProtocol):
         self._state.leave(self)
         self._queue.clear()
         self._slots.clear()
-        self._frame = None
         if self._waiting is not None:
             self._waiting.cancel()
 
@@ -104,14 +99,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the next bytes go: the rest of a frame, or the scratch space all connections share."""
-        frame = self._frame
-        if frame is None:
-            return self._state.scratch
-        if self._filled == len(frame):
-            grown = bytearray(min(self._size, 4 * len(frame)))
-            grown[: self._filled] = frame
-            self._frame = frame = grown
-        return memoryview(frame)[self._filled :]
+        return self._frames.space()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take bytes that have come."""
@@ -119,13 +107,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is None or self._stopping:
             return
         try:
-            if self._frame is not None:
-                self._filled += nbytes
-                if self._filled == self._size:
-                    self._queue.append(self._frame)
-                    self._frame = None
-            else:
-                self._cut(self._state.scratch[:nbytes])
+            self._frames.take(nbytes, self._queue)
             self._pump()
         except WireError as error:
             self._close(str(error))
@@ -144,36 +126,6 @@ class Connection(asyncio.BufferedProtocol):
         self._pump_safely()
 
     # -- requests ---------------------------------------------------------------------------------------------------
-
-    def _cut(self, data: memoryview) -> None:
-        """Take frames out of `data`, which is good only until this returns."""
-        position, end = 0, len(data)
-        while position < end:
-            part = self._part
-            if part or end - position < 4:
-                take = data[position : position + 4 - len(part)]
-                part += take
-                position += len(take)
-                if len(part) < 4:
-                    return
-                size = int.from_bytes(part, "big", signed=True)
-                part.clear()
-            else:
-                size = int.from_bytes(data[position : position + 4], "big", signed=True)
-                position += 4
-            if size < 0 or size > self._state.largest_request:
-                raise FrameTooLargeError(
-                    f"a request of {size} bytes was announced; from 0 to {self._state.largest_request} are taken "
-                    "(socket.request.max.bytes)"
-                )
-            body = data[position : position + size]
-            position += len(body)
-            if len(body) == size:
-                self._queue.append(bytearray(body))
-            else:
-                frame = bytearray(min(size, max(_FIRST_RESERVE, len(body))))
-                frame[: len(body)] = body
-                self._frame, self._size, self._filled = frame, size, len(body)
 
     def _pump_safely(self) -> None:
         if self._transport is None:

@@ -44,6 +44,13 @@ class Listeners:
     bound: tuple[Listener, ...]
     advertised: Mapping[str, Listener]
 
+    def bound_to(self, ports: Mapping[str, int]) -> Listeners:
+        """Return these with the ports the system chose, where a listener asked for any free one (port 0)."""
+        advertised = {
+            name: Listener(name, each.host, each.port or ports[name]) for name, each in self.advertised.items()
+        }
+        return Listeners(self.bound, advertised)
+
     def endpoint(self, listener: str) -> Listener:
         """Return the address to give to a client that came in by `listener`."""
         found = self.advertised[listener]

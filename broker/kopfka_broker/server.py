@@ -94,13 +94,14 @@ class Server:
         """Tell whether connections are accepted."""
         return bool(self._servers)
 
-    async def start(self, listeners: Sequence[Listener]) -> None:
-        """Listen on all of them.
+    async def start(self, listeners: Sequence[Listener]) -> dict[str, int]:
+        """Listen on all of them; return the port of each by its name.
 
         Raises:
             AddressInUseError: another process has one of the ports.
         """
         loop = asyncio.get_running_loop()
+        ports: dict[str, int] = {}
         for listener in listeners:
             host = bind_host(listener.host)
             try:
@@ -114,9 +115,10 @@ class Server:
                 await self._close_listeners()
                 raise _cannot_listen(host, listener, error) from error
             self._servers.append(server)
-            port = server.sockets[0].getsockname()[1]
-            log.info("listening on %s:%s (%s)", host, port, listener.name)
+            ports[listener.name] = server.sockets[0].getsockname()[1]
+            log.info("listening on %s:%s (%s)", host, ports[listener.name], listener.name)
         self._sweeper = loop.create_task(self._close_idle())
+        return ports
 
     async def stop(self, seconds: float = 1.0) -> None:
         """Stop accepting, answer what is being worked on for at most `seconds`, close every connection."""

@@ -59,6 +59,11 @@ def test_a_pod_without_network_namespace_advertises_its_own_address(monkeypatch)
     assert make(Listener("PLAINTEXT", "0.0.0.0", 9092)).endpoint("PLAINTEXT").host == "127.0.0.9"
 
 
+def test_a_free_port_is_advertised_as_the_one_it_became():
+    found = make(Listener("PLAINTEXT", "127.0.0.1", 0)).bound_to({"PLAINTEXT": 5555})
+    assert found.endpoint("PLAINTEXT").port == 5555
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
