@@ -96,7 +96,7 @@ class State:
             ) from error
         try:
             # tried more than once: who only looks whether it is held holds it for a moment
-            if not any(_lock(descriptor) or time.sleep(_LOOK_SECONDS) for _ in range(_LOOKS)):
+            if not _lock_soon(descriptor):
                 raise StateError(
                     f"kopfka up already runs over {self.folder} (process {self.owner()}): "
                     "kopfka status shows it, kopfka down stops it, --state DIR starts another one"
@@ -117,6 +117,14 @@ class State:
         if not self.exists:
             raise StateError(f"{self.folder} is not a state folder of kopfka: nothing was removed")
         shutil.rmtree(self.folder)
+
+
+def _lock_soon(descriptor: int) -> bool:
+    for _ in range(_LOOKS):
+        if _lock(descriptor):
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return False
 
 
 def _lock(descriptor: int) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kopfka_local.commands.readiness import GROUP
+from kopfka_local.commands.readiness import GROUP, Readiness, readiness
 from kopfka_local.commands.table import Row, rows_of
 from kopfka_local.files import write_atomically
-from kopfka_local.kinds import DEPLOYMENTS, PODS, Key, Object, key_of
+from kopfka_local.kinds import DEPLOYMENTS, PODS, Key, Object, key_of, name_of
 from kopfka_local.node.images import is_runnable
 from kopfka_local.podstate import is_ended, is_ready
 from kopfka_local.session import OPERATOR, SYSTEM_NAMESPACE
@@ -55,7 +56,23 @@ class Watched:
         """Return the rows of the table."""
         named = [self._informers[gvr].get(*key) for gvr, key in self._named]
         operator, others = named[0], named[1:]
-        return rows_of([obj for obj in (operator, *self.own(), *others) if obj is not None])
+        rows = rows_of([obj for obj in (operator, *self.own(), *others) if obj is not None])
+        if operator is not None and not rows[0].state.ready and (why := self._why_no_operator()):
+            rows[0] = replace(rows[0], state=why)
+        return rows
+
+    def _why_no_operator(self) -> Readiness | None:
+        """Return what keeps the operator's pod from running, where there is more to it than that it starts."""
+        for pod in self._informers[PODS].all(SYSTEM_NAMESPACE):
+            state = readiness(pod)
+            if (
+                name_of(pod).startswith(f"{OPERATOR}-")
+                and not state.ready
+                and state.reason not in ("Pending", "Running")
+            ):
+                more = f"kubectl -n {SYSTEM_NAMESPACE} logs {name_of(pod)} --previous says more"
+                return Readiness(False, state.reason, f"{state.message}; {more}")
+        return None
 
     def pods_are_ready(self) -> bool:
         """Tell whether all pods that can run here are ready: what an earlier run wrote elsewhere may be out of date."""

@@ -204,9 +204,10 @@ class Agent:
     async def _bind(self, pod: Object) -> None:
         namespace, name = key_of(pod)
         with contextlib.suppress(ApiError):  # gone again
-            self._informers[PODS].remember(
-                await self._cluster.patch(PODS, namespace, name, {"spec": {"nodeName": self.name}})
-            )
+            bound = await self._cluster.patch(PODS, namespace, name, {"spec": {"nodeName": self.name}})
+            self._informers[PODS].remember(bound)
+            message = f"Successfully assigned {namespace}/{name} to {self.name}"
+            await self._recorder.record(bound, "v1", "Pod", "Scheduled", message)
 
     async def _forget(self, pod: Object) -> None:
         namespace, name = key_of(pod)
@@ -296,7 +297,7 @@ class Agent:
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": self.name}],
             "nodeInfo": {
                 "machineID": "", "systemUUID": "", "bootID": "", "kernelVersion": platform.release(),
-                "osImage": platform.platform(), "containerRuntimeVersion": f"process://{platform.python_version()}",
+                "osImage": f"{platform.system()} {platform.release()}", "containerRuntimeVersion": f"process://{platform.python_version()}",
                 "kubeletVersion": "v1.34.0", "kubeProxyVersion": "", "operatingSystem": platform.system().lower(),
                 "architecture": labels["kubernetes.io/arch"],
             },

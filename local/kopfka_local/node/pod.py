@@ -258,7 +258,6 @@ class PodWorker:
         }
         if self.pod["spec"].get("automountServiceAccountToken", True):
             base["KUBECONFIG"] = str(self._services.place.kubeconfig)
-            base["KOPFKA_POD_NAMESPACE"] = self.pod["metadata"]["namespace"]
         return base | given
 
     def _with_address(self) -> Object:
