@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from kopfka_local.api import kinds, ownership, values
+from kopfka_local.api import kinds, ownership
 from kopfka_local.api.errors import bad_request
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def apply(  # noqa: PLR0917
     if metadata.setdefault("name", name) != name:
         raise bad_request(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
     node = objects.kinds.types(resource)
-    if resource.custom is None:
-        values.drop_nothings(config, node)
+    objects.kinds.check_types(resource, config)
     objects.kinds.check_known_fields(resource, config, options)
     if subresource == "status":
         config = {key: config[key] for key in ("apiVersion", "kind", "metadata", "status") if key in config}

@@ -103,12 +103,7 @@ class Kinds:
             ApiError: 400, it has such fields and the client asked to be strict about it, or a field has another type.
         """
         node = self.types(resource)
-        if resource.custom is None:
-            values.drop_nothings(obj, node)
-            mistyped = [cause for cause in validate(obj, node) if cause.reason == "FieldValueTypeInvalid"]
-            if mistyped:
-                raise _undecodable(resource, "; ".join(str(cause) for cause in mistyped))
-            values.settle_quantities(obj, node)
+        self.check_types(resource, obj)
         self.check_known_fields(resource, obj, options)
         if resource.custom is not None:
             values.fill_defaults(obj, node)
@@ -116,6 +111,23 @@ class Kinds:
             obj = events.to_core(obj)
         obj["apiVersion"] = resource.stored_api_version
         return obj
+
+    def check_types(self, resource: Resource, obj: Object) -> None:
+        """Drop what says nothing, in place, and refuse what cannot be read: all of a built-in kind, metadata of others.
+
+        Raises:
+            ApiError: 400, a field has another type.
+        """
+        if resource.custom is None:
+            checked, node, path = obj, self.types(resource), ""
+        else:
+            checked, node, path = obj["metadata"], self.definitions.node(OBJECT_META), "metadata"
+        values.drop_nothings(checked, node)
+        mistyped = [cause for cause in validate(checked, node, path) if cause.reason == "FieldValueTypeInvalid"]
+        if mistyped:
+            raise _undecodable(resource, "; ".join(str(cause) for cause in mistyped))
+        if resource.custom is None:
+            values.settle_quantities(obj, node)
 
     def check_known_fields(self, resource: Resource, obj: Object, options: Options) -> None:
         """Drop fields that do not exist, in place, and warn about them.

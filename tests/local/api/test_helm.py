@@ -29,7 +29,10 @@ spec:
   scope: Namespaced
   names: {plural: widgets, kind: Widget}
   versions:
-  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object}}}}}
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object}}}}
 """
 _TEMPLATES = """
 apiVersion: v1
