@@ -59,13 +59,19 @@ class Informer:
     async def run(self, synced: asyncio.Event) -> None:
         """Follow the API server for ever; `synced` is set once everything that is there has been seen."""
         while True:
-            objects, version = await self._cluster.list(self.gvr)
+            try:
+                objects, version = await self._cluster.list(self.gvr)
+            except ApiError:  # not served: there are none
+                objects, version = [], ""
             seen = {key_of(obj) for obj in objects}
             for key in [key for key in self._objects if key not in seen]:
                 self._drop(key, None)
             for obj in objects:
                 self._put(obj)
             synced.set()
+            if not version:
+                await asyncio.sleep(_LONGEST_RETRY)
+                continue
             try:
                 async for kind, obj in self._cluster.watch(self.gvr, resource_version=version):
                     if kind == "DELETED":

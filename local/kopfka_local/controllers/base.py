@@ -12,6 +12,7 @@ from kopfka_local.kinds import Key, Object, controller_of, key_of, name_of, uid_
 if TYPE_CHECKING:
     from kopfka_local.api.cluster import Cluster
     from kopfka_local.api.resources import Gvr
+    from kopfka_local.recorder import Recorder
     from kopfka_local.watching import Informer, Informers, Worker
 
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"  # letters that spell nothing, as Kubernetes uses for generated names
@@ -24,11 +25,12 @@ class Controller(Protocol):
 
 
 class Writer:
-    """Writes through the API, and tells the informers at once."""
+    """Writes through the API, and tells the informers at once; what an owner is refused, an event on it says."""
 
-    def __init__(self, cluster: Cluster, informers: Informers) -> None:
+    def __init__(self, cluster: Cluster, informers: Informers, recorder: Recorder) -> None:
         self.cluster = cluster
         self._informers = informers
+        self._recorder = recorder
 
     async def create(self, gvr: Gvr, obj: Object) -> Object:
         """Create an object; one of that name and owner that is there already is as good."""
@@ -37,6 +39,7 @@ class Writer:
             created = await self.cluster.create(gvr, namespace, obj)
         except ApiError as error:
             if error.reason != "AlreadyExists":
+                await self._report_refusal(obj, error)
                 raise
             created = await self.cluster.get(gvr, namespace, name_of(obj))
             if _owner_uid(created) != _owner_uid(obj):
@@ -71,6 +74,15 @@ class Writer:
         if all(before.get(field) == value for field, value in status.items()):
             return obj
         return await self.patch(gvr, obj, {"status": status}, subresource="status")
+
+    async def _report_refusal(self, obj: Object, error: ApiError) -> None:
+        owner = controller_of(obj)
+        if owner is not None:
+            metadata = {"name": owner["name"], "namespace": obj["metadata"].get("namespace"), "uid": owner["uid"]}
+            message = f"create {obj['kind']} {name_of(obj)} failed: {error}"
+            await self._recorder.record(
+                {"metadata": metadata}, owner["apiVersion"], owner["kind"], "FailedCreate", message, warning=True
+            )
 
     def _remember(self, gvr: Gvr, obj: Object) -> None:
         self._informers[gvr].remember(obj)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LOOK_AGAIN = 0.05
 _IGNORED = frozenset({EVENTS, LEASES})  # change all the time and own or are owned by nothing here
 
 
@@ -73,7 +74,7 @@ class GarbageCollector:
                         self._look_at(self._graph.remove(obj["metadata"]["uid"]))
                     else:
                         self._look_at(self._graph.put(Node.of(gvr, obj["metadata"])))
-                return  # the resource is served no longer, or the server is closing
+                await asyncio.sleep(_LOOK_AGAIN)  # its definition changed, or went: the list tells
             except ApiError as error:
                 if error.status == 404:
                     return

@@ -31,8 +31,8 @@ class Manager:
 
     def __init__(self, cluster: Cluster, informers: Informers, state: Path) -> None:
         self._cluster = cluster
-        writer = Writer(cluster, informers)
         recorder = Recorder(cluster, "kopfka-controllers")
+        writer = Writer(cluster, informers, recorder)
         self._garbage = GarbageCollector(cluster, informers)
         self._controllers: list[Controller] = [
             Namespaces(cluster, writer, informers),

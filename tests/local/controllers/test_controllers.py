@@ -6,6 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import pytest
+
+from kopfka_local.api.errors import ApiError
+from kopfka_local.controllers.base import Writer
 from kopfka_local.kinds import (
     BUDGETS,
     CLAIMS,
@@ -23,8 +27,10 @@ from kopfka_local.kinds import (
     STATEFUL_SETS,
     VOLUMES,
     name_of,
+    owner_reference,
     uid_of,
 )
+from kopfka_local.recorder import Recorder
 from local.laptop import WAIT, Laptop, claim_template, container, pod, stateful_set
 from support.processes import free_port
 from support.waiting import eventually_async
@@ -273,6 +279,16 @@ async def test_a_namespace_is_furnished_and_emptied(laptop: Laptop) -> None:
     await laptop.until_gone(NAMESPACES, "x", None)
     assert await _none(laptop, PODS, "x")
     assert await _none(laptop, CONFIG_MAPS, "x")
+
+
+async def test_a_pod_that_is_refused_is_said_so_on_its_owner(laptop: Laptop) -> None:
+    refused = {"kind": "Pod", "metadata": {"name": "web-0", "namespace": "default"}, "spec": {"containers": [{}]}}
+    created = await laptop.apply(STATEFUL_SETS, stateful_set("web", container(), replicas=0))
+    refused["metadata"]["ownerReferences"] = [owner_reference(created, "apps/v1", "StatefulSet")]
+    writer = Writer(laptop.cluster, laptop.informers, Recorder(laptop.cluster, "test"))
+    with pytest.raises(ApiError):
+        await writer.create(PODS, refused)
+    assert await laptop.events("web") == ["FailedCreate"]
 
 
 async def test_a_budget_counts(laptop: Laptop) -> None:
