@@ -48,7 +48,8 @@ _json = st.recursive(
         st.dictionaries(
             st.sampled_from([
                 "spec", "metadata", "template", "containers", "selector", "matchLabels", "ports", "replicas", "name",
-                "labels", "env", "volumes", "strategy", "resources", "requests", "storage", "items", "size", "versions", "names",
+                "labels", "env", "volumes", "strategy", "resources", "requests", "storage", "items", "size",
+                "versions", "names",
                 "schema", "ownerReferences", "managedFields", "finalizers", "$patch",
             ]),
             inner,
