@@ -51,6 +51,7 @@ async def test_a_stateful_set_keeps_its_data_and_its_address(laptop: Laptop) -> 
     first = await laptop.ready("web-0")
     claim = await laptop.until(CLAIMS, "data-web-0", lambda one: one["status"]["phase"] == "Bound")
     assert claim["status"]["capacity"] == {"storage": "1Gi"}
+    await eventually_async(lambda: _log_is(laptop, "web-0", "x\n"))
     await laptop.cluster.delete(PODS, "default", "web-0")
     second = await laptop.ready("web-0", lambda one: uid_of(one) != uid_of(first))
     await eventually_async(lambda: _log_is(laptop, "web-0", "xx\n"))
