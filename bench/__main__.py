@@ -43,8 +43,8 @@ FULL = Plan(
     megabytes=200,
     batches_kb=measures.BATCHES_KB,
     latency_seconds=10,
-    warm_megabytes=200,
-    warm_seconds=4,
+    warm_megabytes=100,
+    warm_seconds=3,
 )
 SHORT = Plan(
     starts=2, rounds=1, megabytes=60, batches_kb=(16, 128), latency_seconds=3, warm_megabytes=20, warm_seconds=1

@@ -12,6 +12,8 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from confluent_kafka import Message
 
 RECORD_BYTES = 1000
@@ -107,7 +109,6 @@ class RoundTrips:
     p99: float
     p999: float
     highest: float
-    count: int
 
 
 def round_trips(bootstrap: str, topic: str, *, seconds: float, rate: int = 1000, acks: str = "all") -> RoundTrips:
@@ -125,7 +126,7 @@ def round_trips(bootstrap: str, topic: str, *, seconds: float, rate: int = 1000,
     total = int(seconds * rate)
     start = time.perf_counter()
 
-    def sent(at: float):  # type: ignore[no-untyped-def]
+    def timed(at: float) -> Callable[[object, Message], None]:
         def done(error: object, _: Message) -> None:
             if error is None:
                 times.append(time.perf_counter() - at)
@@ -136,11 +137,13 @@ def round_trips(bootstrap: str, topic: str, *, seconds: float, rate: int = 1000,
         due = start + number / rate
         while (now := time.perf_counter()) < due:
             producer.poll(due - now)
-        producer.produce(topic, value, on_delivery=sent(time.perf_counter()))
+        producer.produce(topic, value, on_delivery=timed(time.perf_counter()))
     producer.flush(30)
     if len(times) != total:
         raise LostRecordsError(f"{total - len(times)} of {total} records were not acknowledged")
     times.sort()
-    return RoundTrips(
-        *(round(1000 * times[min(total - 1, int(total * part))], 2) for part in (0.5, 0.99, 0.999, 1)), total
-    )
+
+    def at(part: float) -> float:
+        return round(1000 * times[min(total - 1, int(total * part))], 2)
+
+    return RoundTrips(p50=at(0.5), p99=at(0.99), p999=at(0.999), highest=at(1.0))

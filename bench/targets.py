@@ -121,7 +121,7 @@ def wait_for_ack(bootstrap: str, topic: str, *, create: bool) -> None:
                 code = answer["responses"][0]["partition_responses"][0]["error_code"]
                 if code not in {"none", *_RETRIED}:
                     raise RuntimeError(f"{bootstrap} refused a record: {code}")
-                return code == "none"
+                return bool(code == "none")
         except OSError:
             return False
 

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from support.corpus import library_lines, read_records, write_pairs
 from support.differential import differences
 from support.java import JavaProgram
+from support.kafka import CODECS, stored_codecs
 from support.prerequisites import need_java
 from support.processes import running_broker
 from support.waiting import eventually
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.java
 
 PRODUCER = "io.kopfka.interop.LinesProducer"
 READER = "io.kopfka.interop.GroupReader"
-CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -53,6 +53,7 @@ def test_every_codec_is_read_back_by_a_group_of_two(tools, broker, create_topic,
         str(len(pairs)),
     )
     check_read(pairs, acknowledged(produced.lines), tmp_path / "out")
+    assert stored_codecs(broker.data, topic) == {codec}
 
 
 def acknowledged(lines):

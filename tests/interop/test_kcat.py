@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
+from support.kafka import CODECS, stored_codecs
 from support.prerequisites import need_command
 
 pytestmark = pytest.mark.kcat
-CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
 @pytest.fixture
@@ -49,10 +49,11 @@ def test_what_is_produced_is_consumed_with_keys_headers_and_nulls(kcat, topic):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_codecs_pass_through(kcat, topic, codec):
+def test_codecs_pass_through(kcat, broker, topic, codec):
     lines = b"".join(b"line %d of many that compress well\n" % number for number in range(500))
     kcat("-P", "-t", topic, "-z", codec, "-X", "acks=all", stdin=lines)
     assert kcat("-C", "-t", topic, "-e", "-q") == lines
+    assert stored_codecs(broker.data, topic) == {codec}
 
 
 def test_consume_from_offsets_and_to_the_end(kcat, topic):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.cache import built_once, digest, run_builder
+from support.kafka import CODECS, stored_codecs
 from support.prerequisites import need_command
 
 HERE = Path(__file__).parent
@@ -53,11 +54,12 @@ def run(command):
 EXPECTED = {"acknowledged": COUNT, "read": COUNT, "twice": 0, "changed": 0, "committed": COUNT}
 
 
-@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+@pytest.mark.parametrize("codec", CODECS)
 def test_franz_go(broker, create_topic, codec):
     program = go_program()
     topic = create_topic(6)
     assert run([*program, broker.bootstrap, topic, topic, str(COUNT), codec]) == EXPECTED
+    assert stored_codecs(broker.data, topic) == {codec}
 
 
 def test_kafkajs(broker, create_topic):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import struct
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLUSTER_ID = "a29wZmthLWludGVyb3AtMQ"
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+_ATTRIBUTES = 21  # offset 8, length 4, leader epoch 4, magic 1, checksum 4
 FEATURES = ("eligible.leader.replicas.version=0",)
 """Off, as on a cluster upgraded to this version: it only moves `min.insync.replicas` to a dynamic default."""
 PRODUCTION_FLAGS = (
@@ -40,6 +43,19 @@ def serves(bootstrap: str) -> bool:
     with contextlib.suppress(KafkaException):
         return bool(client.list_topics(timeout=2).brokers)
     return False
+
+
+def stored_codecs(data: Path, topic: str) -> set[str]:
+    """Return the compressions of the record batches in a topic's files, read from the batches' headers."""
+    codecs = set()
+    for segment in data.glob(f"{topic}-*/*.log"):
+        content, position = segment.read_bytes(), 0
+        while position + _ATTRIBUTES + 2 <= len(content):
+            (length,) = struct.unpack_from(">i", content, position + 8)
+            (attributes,) = struct.unpack_from(">h", content, position + _ATTRIBUTES)
+            codecs.add(CODECS[attributes & 7])
+            position += 12 + length
+    return codecs
 
 
 class ApacheKafka:
