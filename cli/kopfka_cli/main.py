@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module, metadata
+from importlib import import_module
 
 # command: (module with `main(argv) -> int`, what it does); modules are imported only when called, so starts stay short
 COMMANDS = {
@@ -23,7 +23,9 @@ def main(argv: list[str] | None = None) -> int:
         print(_usage())
         return 0
     if name in ("--version", "version"):
-        print(f"kopfka {metadata.version('kopfka')}")
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and rarely asked for
+
+        print(f"kopfka {version('kopfka')}")
         return 0
     if name not in COMMANDS:
         from kopfka_runtime.settings import nearest  # noqa: PLC0415

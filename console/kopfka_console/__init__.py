@@ -1,1 +1,4 @@
-"""Web console. Nothing lives here yet: the room is kept so that its place and its import rules are fixed."""
+"""Web console.
+
+Nothing lives here yet: the room is kept so that its place and its import rules are fixed.
+"""

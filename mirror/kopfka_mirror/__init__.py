@@ -1,1 +1,4 @@
-"""MirrorMaker-2-compatible replicator. Nothing lives here yet: the room is kept so that its place and its import rules are fixed."""
+"""MirrorMaker-2-compatible replicator.
+
+Nothing lives here yet: the room is kept so that its place and its import rules are fixed.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import string
 from typing import TYPE_CHECKING
 
 from kopfka_runtime.errors import SettingsError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
+_HEXADECIMAL = frozenset(string.hexdigits)
 _BLANK = " \t\f"
 
 
@@ -82,12 +84,9 @@ def _unescape(text: str) -> str:
         index += 1
         if code == "u":
             digits = text[index : index + 4]
-            try:
-                out.append(chr(int(digits, 16)))
-            except ValueError:
-                raise SettingsError(
-                    f"malformed escape \\u{digits} in properties: write four hexadecimal digits"
-                ) from None
+            if len(digits) < 4 or not set(digits) <= _HEXADECIMAL:
+                raise SettingsError(f"malformed escape \\u{digits} in properties: write four hexadecimal digits")
+            out.append(chr(int(digits, 16)))
             index += 4
         else:
             out.append(_ESCAPES.get(code, code))

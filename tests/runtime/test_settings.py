@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -32,9 +33,10 @@ def test_reads_what_java_reads(text: str, settings: dict[str, str]) -> None:
     assert parse_properties(text) == settings
 
 
-def test_a_malformed_escape_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"\\u12x4"):
-        parse_properties("a=\\u12x4")
+@pytest.mark.parametrize("digits", ["12x4", "12", "+123", ""])
+def test_a_malformed_escape_is_refused_by_name(digits: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"\\u{digits} in")):
+        parse_properties(f"a=\\u{digits}")
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()))
