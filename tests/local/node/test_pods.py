@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kopfka_local.kinds import CONFIG_MAPS, PODS, SECRETS
+from kopfka_local.kinds import CONFIG_MAPS, PODS, SECRETS, condition_of
 from local.laptop import WAIT, Laptop, alive, container, container_status, pod, process_id
 from support.processes import free_port
 from support.waiting import eventually, eventually_async
@@ -283,6 +284,28 @@ async def test_ports_decide_the_address(laptop: Laptop) -> None:
     await laptop.apply(PODS, pod("b", container(ports=ports)))
     b = await laptop.ready("b")
     assert (a["status"]["podIP"], b["status"]["podIP"]) == ("127.0.0.1", "127.0.0.2")
+
+
+async def test_where_there_is_one_address_only_a_pod_waits_for_its_port(laptop: Laptop) -> None:
+    laptop.agent._addresses._bind = lambda address, _port: 0 if address == "127.0.0.1" else errno.EADDRNOTAVAIL
+    ports = [{"containerPort": free_port()}]
+    await laptop.apply(PODS, pod("a", container(ports=ports)))
+    await laptop.ready("a")
+    await laptop.apply(PODS, pod("b", container(ports=ports)))
+    waiting = await laptop.until(
+        PODS, "b", lambda one: (condition_of(one, "PodScheduled") or {}).get("status") == "False"
+    )
+    message = (condition_of(waiting, "PodScheduled") or {})["message"]
+    assert message.startswith(f"port {ports[0]['containerPort']} of 127.0.0.1 is taken by pod default/a")
+    assert message.endswith("sudo ifconfig lo0 alias 127.0.0.2")
+    assert waiting["status"]["phase"] == "Pending"
+    await eventually_async(lambda: _said(laptop, "b", "FailedScheduling"))
+    await laptop.cluster.delete(PODS, "default", "a")
+    await laptop.ready("b")
+
+
+async def _said(laptop: Laptop, name: str, reason: str) -> bool:
+    return reason in await laptop.events(name)
 
 
 async def test_the_guard_may_die(laptop: Laptop) -> None:
