@@ -6,12 +6,14 @@ import argparse
 import asyncio
 import logging
 import logging.handlers
+import signal
+import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kopfka_local.commands.manifests import Document, apply_documents, read_documents
-from kopfka_local.commands.state import State, default_folder
+from kopfka_local.commands.state import State, StateError, default_folder
 from kopfka_runtime.errors import KopfkaError
 from kopfka_runtime.process import fail, run
 
@@ -108,7 +110,7 @@ class Up:
         self._state = state
         self._documents = documents
         self._let_go = let_go
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() - time.process_time()  # the interpreter's start and the imports count too
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start, apply, wait until all is ready, say so, and wait for the end.
@@ -122,7 +124,14 @@ class Up:
 
         screen = Screen()
         self._log_to(screen)
-        session = Session(self._state.folder, self._state.kubeconfig)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)  # the terminal is gone: as Ctrl-C
+        try:
+            session = Session(self._state.folder, self._state.kubeconfig)
+        except sqlite3.Error as error:
+            raise StateError(
+                f"the resources in {self._state.folder} cannot be read ({error}): mend the disk, "
+                "or start anew with kopfka down --purge"
+            ) from error
         try:
             await session.start(port=self._options.port, operator=not self._options.no_operator)
             watched = await self._apply(session)

@@ -223,6 +223,20 @@ def test_a_foreign_folder_is_left_alone(kopfka: Kopfka) -> None:
     assert (kopfka.state.folder / "thesis.tex").exists()
 
 
+def test_a_damaged_state_is_one_clear_line(kopfka: Kopfka) -> None:
+    with kopfka.state.held():
+        (kopfka.state.folder / "cluster.sqlite").write_bytes(b"not a database, but long enough to look at" * 100)
+    up = kopfka.run("up")
+    assert (up.returncode, len(up.stderr.splitlines())) == (1, 1), up.stderr
+    assert "kopfka down --purge" in up.stderr
+
+
+def test_the_end_of_the_terminal_is_a_clean_end(kopfka: Kopfka) -> None:
+    up = kopfka.up("--no-operator")
+    up.send_signal(signal.SIGHUP)
+    assert up.wait(timeout=30) == 0
+
+
 def test_a_port_in_use_is_one_clear_line(kopfka: Kopfka) -> None:
     import socket
 
