@@ -6,17 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.kubernetes import NAMESPACE, OPERATOR_NAMESPACE, REPOSITORY, KubernetesApi
-from support.prerequisites import lacking, need_command
+from support.kubernetes import NAMESPACE, OPERATOR_NAMESPACE, KubernetesApi
+from support.prerequisites import need_cluster, need_command
 from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module", params=["local", "kubernetes"])
@@ -27,19 +27,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "local":
         yield from _local(tmp_path_factory.mktemp("home") / "state")
     else:
-        yield from _installed(KubernetesApi(_kubeconfig()), *os.environ.get("KOPFKA_E2E_HELM", "").split())
-
-
-def _kubeconfig() -> Path:
-    command = os.environ.get("KOPFKA_E2E_CLUSTER")
-    if command and "KOPFKA_E2E_KUBECONFIG" not in os.environ:
-        made = subprocess.run([command], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-        assert made.returncode == 0, f"{command} made no cluster:\n{made.stderr[-4000:]}"
-        os.environ["KOPFKA_E2E_KUBECONFIG"] = made.stdout.strip().splitlines()[-1]
-    path = os.environ.get("KOPFKA_E2E_KUBECONFIG")
-    if not path:
-        lacking("no real cluster named: make e2e KUBECONFIG=… (with the image kopfka:dev in it)")
-    return Path(str(path))
+        yield from _installed(KubernetesApi(need_cluster()), *os.environ.get("KOPFKA_E2E_HELM", "").split())
 
 
 def _local(state: Path) -> Iterator[KubernetesApi]:

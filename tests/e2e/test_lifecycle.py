@@ -26,6 +26,8 @@ MANIFESTS = Path(__file__).parent / "manifests"
 LINES = 200_000
 HERE = ("-n", NAMESPACE)
 
+pytestmark = pytest.mark.kubernetes
+
 
 def bootstrap(api: KubernetesApi) -> str:
     """Address of the listener that the world outside reaches."""

@@ -6,10 +6,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from kopfka_operator import rbac
 from support.prerequisites import need_command
+
+pytestmark = pytest.mark.kubectl
 
 CHART = Path(__file__).parents[2] / "charts" / "kopfka"
 

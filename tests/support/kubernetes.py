@@ -8,14 +8,15 @@ import os
 import signal
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from support.prerequisites import need_command
+from support.prerequisites import REPOSITORY, need_command
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NAMESPACE = "kopfka-e2e"
 OPERATOR_NAMESPACE = "kopfka-system"
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +17,7 @@ import pytest
 from local.api import dialogue
 from local.api.clients import Client
 from local.api.formulas import FORMULAS
-from support.prerequisites import lacking
+from support.prerequisites import need_cluster
 from support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -45,13 +43,9 @@ _ADDED = ("clusterIP", "clusterIPs", "time")
 
 @pytest.fixture(scope="module")
 def real() -> Iterator[Client]:
-    path = os.environ.get("KUBECONFIG", "")
-    if not path or not Path(path).exists():
-        lacking("KUBECONFIG of a real cluster")
-    client = Client(Path(path))
-    version = client.send("GET", "/version")
-    if version.status != 200 or "kopfka" in version.body["gitVersion"]:
-        lacking("KUBECONFIG of a real cluster")
+    client = Client(need_cluster())
+    version = client.send("GET", "/version").body["gitVersion"]
+    assert "kopfka" not in version, "held against itself"
     namespace = f"/api/v1/namespaces/{NAMESPACE}"
     client.send("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     eventually(
