@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KOPFKA := $(BIN)/kopfka
 IMAGE ?= kopfka:dev
+ROOMS := wire runtime broker registry connect mirror streams operator console local cli
 
 .PHONY: up test lint format crds lock bench image kind-up e2e soak clean help
 
@@ -47,7 +48,7 @@ kind-up: image  ## a kind cluster with the operator in it (needs Docker, kind, h
 	  --set image.repository=$(firstword $(subst :, ,$(IMAGE))) --set image.tag=$(lastword $(subst :, ,$(IMAGE))) --wait
 
 e2e: $(VENV)/installed-dev  ## end to end, on this machine and on the cluster of KUBECONFIG (with the image kopfka:dev in it)
-	KOPFKA_E2E_KUBECONFIG=$(KUBECONFIG) $(BIN)/pytest tests/e2e
+	KOPFKA_E2E_KUBECONFIG="$(KUBECONFIG)" $(BIN)/pytest tests/e2e
 
 soak: $(VENV)/installed-dev  ## the fault tests for as long as SOAK_SECONDS says
 	KOPFKA_SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/pytest tests/faults
@@ -63,9 +64,11 @@ $(VENV)/bin/python:
 $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m compileall -q $(ROOMS)
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m compileall -q $(ROOMS)
 	@touch $@ $(VENV)/installed

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from support.corpus import library_lines, read_records, write_pairs
+from support.corpus import library_lines, write_pairs
 from support.differential import differences
 from support.java import JavaProgram
+from support.java_lines import PRODUCER, READER, acknowledged, check_read
 from support.kafka import CODECS, stored_codecs
 from support.prerequisites import need_java
 from support.processes import running_broker
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java
-
-PRODUCER = "io.kopfka.interop.LinesProducer"
-READER = "io.kopfka.interop.GroupReader"
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -54,30 +52,6 @@ def test_every_codec_is_read_back_by_a_group_of_two(tools, broker, create_topic,
     )
     check_read(pairs, acknowledged(produced.lines), tmp_path / "out")
     assert stored_codecs(broker.data, topic) == {codec}
-
-
-def acknowledged(lines):
-    """Return {(partition, offset): index} from what LinesProducer printed."""
-    places = [tuple(map(int, line.split())) for line in lines[:-1]]
-    assert lines[-1] == f"done {len(places)}"
-    assert sorted(index for index, _, _ in places) == list(range(len(places)))
-    taken = Counter((partition, offset) for _, partition, offset in places)
-    assert max(taken.values()) == 1, "two records were acknowledged at one offset"
-    return {(partition, offset): index for index, partition, offset in places}
-
-
-def check_read(pairs, places, folder):
-    """Every acknowledged record was read back, byte for byte, where it was acknowledged, once, and none besides."""
-    members = [read_records(path) for path in sorted(folder.iterdir())]
-    read = [record for member in members for record in member]
-    assert {(record.partition, record.offset): (record.key, record.value) for record in read} == {
-        place: pairs[index] for place, index in places.items()
-    }
-    twice = [
-        place for place, count in Counter((record.partition, record.offset) for record in read).items() if count > 1
-    ]
-    assert twice == []
-    return members
 
 
 def test_a_library_survives_sigkill_and_is_read_once(tmp_path):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.apis.errors import MALFORMED
 from kopfka_broker.groups.core import LOG_ERRORS
 from kopfka_broker.groups.errors import GroupError, of_the_log
 from kopfka_broker.groups.group import State
@@ -182,5 +183,5 @@ class AdminApi:
 
 def _message(error: ErrorCode) -> str:
     if error is ErrorCode.invalid_request:
-        return "nobody coordinates keys of this type or form"
+        return MALFORMED
     return "the coordinator is not available"
