@@ -17,6 +17,7 @@ from kopfka_runtime.process import fail, run
 if TYPE_CHECKING:
     import asyncio
 
+    from kopfka_broker.broker import Broker
     from kopfka_broker.listeners import Listener
 
 log = logging.getLogger(__name__)
@@ -105,9 +106,9 @@ async def _run(options: Options, stop: asyncio.Event) -> None:
         "advertised.listeners": ",".join(map(str, listeners.advertised.values())),
     }
     broker = Broker(folder, config, listeners)
+    health = await _serve_health(broker, options, listeners.bound[-1] if listen else listeners.bound[0])
     await broker.start()
     try:
-        health = await _serve_health(broker, options, listeners.bound[-1] if listen else listeners.bound[0])
         # everything that lives as long as the process: the garbage collector needs not to look at it again
         gc.freeze()
         await broker.serve(stop)
@@ -118,15 +119,15 @@ async def _run(options: Options, stop: asyncio.Event) -> None:
     log.info("stopped cleanly")
 
 
-async def _serve_health(broker: object, options: Options, listener: Listener) -> asyncio.Server | None:
+async def _serve_health(broker: Broker, options: Options, listener: Listener) -> asyncio.Server | None:
     if options.health == "off":
         return None
-    from kopfka_broker.metrics import BrokerCollector  # noqa: PLC0415
+    from kopfka_broker.collector import BrokerCollector  # noqa: PLC0415
     from kopfka_runtime.health import DEFAULT_PORT, Health, serve_health  # noqa: PLC0415
 
     health = Health()
-    health.add_readiness("broker", broker.unready)  # type: ignore[attr-defined]
-    health.add_collector(BrokerCollector(broker))  # type: ignore[arg-type]
+    health.add_readiness("broker", broker.unready)
+    health.add_collector(BrokerCollector(broker.cluster))
     address = _address(options.health, "--health")
     host, port = (address.host, address.port) if address else (listener.host, DEFAULT_PORT)
     return await serve_health(health, host, port)

@@ -9,26 +9,30 @@ from kopfka_wire.batches import split_batches
 from kopfka_wire.records import Record, decode_batch, encode_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from kopfka_broker.broker import Broker
-    from kopfka_broker.storage import PartitionLog
+    from kopfka_broker.config.values import BrokerConfig
+    from kopfka_broker.storage import LogManager, PartitionLog, Topic
 
 NAME = "__consumer_offsets"
 _READ_BYTES = 1024 * 1024
 
 
 class BrokerOffsetsLog:
-    """`kopfka_broker.groups.OffsetsLog` over one broker."""
+    """`kopfka_broker.groups.OffsetsLog` over the logs of one broker; `create_topic(name, partitions, config)`."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(
+        self, logs: LogManager, config: BrokerConfig, create_topic: Callable[[str, int, dict[str, str]], Topic]
+    ) -> None:
+        self._logs = logs
+        self._config = config
+        self._create_topic = create_topic
 
     @property
     def partition_count(self) -> int:
         """What the topic has, or is to have."""
-        topic = self._broker.logs.topics.get(NAME)
-        return len(topic.partitions) if topic else self._broker.config.number("offsets.topic.num.partitions")
+        topic = self._logs.topics.get(NAME)
+        return len(topic.partitions) if topic else self._config.number("offsets.topic.num.partitions")
 
     def append(self, partition: int, records: Sequence[OffsetsRecord], timestamp_ms: int) -> int:
         """Append all records as one batch; return the offset after the last one."""
@@ -41,7 +45,7 @@ class BrokerOffsetsLog:
 
     def read_all(self, partition: int) -> Iterator[OffsetsRecord]:
         """Give every data record, oldest first."""
-        topic = self._broker.logs.topics.get(NAME)
+        topic = self._logs.topics.get(NAME)
         if topic is None or partition >= len(topic.partitions):
             return
         log = topic.partitions[partition]
@@ -63,10 +67,10 @@ class BrokerOffsetsLog:
         self._log(partition).delete_records(before_offset)
 
     def _log(self, partition: int) -> PartitionLog:
-        topic = self._broker.logs.topics.get(NAME)
+        topic = self._logs.topics.get(NAME)
         if topic is None:
-            config = self._broker.config
-            topic = self._broker.create_topic(
+            config = self._config
+            topic = self._create_topic(
                 NAME,
                 config.number("offsets.topic.num.partitions"),
                 {

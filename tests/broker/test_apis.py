@@ -49,7 +49,7 @@ async def test_topics_are_created_by_asking_for_them_only_where_the_broker_allow
             client = await live.client()
             answer = await client.call(ApiKey.METADATA, 8, topics=topics, allow_auto_topic_creation=by_client, **wanted)
             assert len(answer.topics[0].partitions) == (3 if exists else 0)
-            assert ("asked" in live.broker.logs.topics) is exists
+            assert ("asked" in live.broker.cluster.logs.topics) is exists
 
 
 async def test_each_client_is_told_the_address_of_the_listener_it_came_in_by(tmp_path):
@@ -99,7 +99,7 @@ async def test_acks_all_is_answered_after_the_disk_and_not_before(live, monkeypa
 
 async def test_internal_topics_are_not_for_clients(live):
     client = await live.client()
-    live.broker.create_topic("__consumer_offsets", 1, {"cleanup.policy": "compact"})
+    live.broker.cluster.create_topic("__consumer_offsets", 1, {"cleanup.policy": "compact"})
     assert (await client.produce("__consumer_offsets", batch(b"x"))).error_code.name == "invalid_topic_exception"
 
 
@@ -208,7 +208,7 @@ async def test_a_broker_config_altered_changes_what_topics_do(tmp_path):
 )
 async def test_what_may_not_be_altered(live, name, key, value, code):
     assert await alter_broker(await live.client(), name, SET, key, value) == code
-    assert live.broker.config.altered == {"": {}}
+    assert live.broker.cluster.config.altered == {"": {}}
 
 
 def test_lists_are_appended_to_and_subtracted_from(admin):

@@ -81,7 +81,7 @@ async def test_a_fetch_hears_of_the_deletion_of_its_topic(live):
 async def test_a_client_that_leaves_ends_its_waiting(live):
     waiting, other = await live.client(), await live.client()
     await other.create("t")
-    log = live.broker.logs.topics["t"].partitions[0]
+    log = live.broker.cluster.logs.topics["t"].partitions[0]
     waiting.send(ApiKey.FETCH, 11, **waiting.fetch_fields(("t", 0, 0), wait=600))
     await eventually_async(lambda: bool(log._watchers), what="the fetch to wait")
     waiting.writer.close()
@@ -219,7 +219,7 @@ async def test_produce_without_acks_is_not_answered(live):
     client.send(ApiKey.PRODUCE, 8, **client.produce_fields("t", batch(b"x"), acks=0))
     answer = await client.call(ApiKey.METADATA, 8, **METADATA)
     assert answer.brokers
-    assert live.broker.logs.topics["t"].partitions[0].log_end_offset == 1
+    assert live.broker.cluster.logs.topics["t"].partitions[0].log_end_offset == 1
 
 
 async def test_idle_connections_are_closed(tmp_path):
@@ -248,7 +248,7 @@ async def test_stopping_answers_what_waits_for_the_disk_and_ends_what_waits_for_
         consumer.send(ApiKey.FETCH, 11, **consumer.fetch_fields(("t", 0, 5), ("t", 0, 0), wait=600))
         for _ in range(10):
             producer.send(ApiKey.PRODUCE, 8, **producer.produce_fields("t", batch(b"x")))
-        log = live.broker.logs.topics["t"].partitions[0]
+        log = live.broker.cluster.logs.topics["t"].partitions[0]
         await eventually_async(lambda: log.log_end_offset == 10)
         await live.broker._server.stop()
         for number in range(10):

@@ -18,7 +18,7 @@ from kopfka_wire.codec import codec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kopfka_broker.broker import Broker
+    from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_wire.codec import Codec
 
@@ -50,8 +50,8 @@ def described_topic_configs(form: Codec, config: BrokerConfig, overrides: Mappin
 class ConfigApis:
     """Handlers over one broker."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     # -- DescribeConfigs ----------------------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class ConfigApis:
         return form.make(results=tuple(results))
 
     def _describe(self, form: Codec, resource: Any, request: Any) -> tuple[Any, ...]:
-        config = self._broker.config
+        config = self._cluster.config
         name = resource.resource_name
         if resource.resource_type == _TOPIC:
             found = describe_topic(config, self._topic_overrides(name))
@@ -100,13 +100,13 @@ class ConfigApis:
         fault = topic_name_fault(name)
         if fault:
             raise ApiError(ErrorCode.invalid_topic_exception, fault)
-        topic = self._broker.logs.topics.get(name)
+        topic = self._cluster.logs.topics.get(name)
         if topic is None:
             raise ApiError(ErrorCode.unknown_topic_or_partition)
         return topic.config
 
     def _check_broker_id(self, name: str) -> None:
-        own = self._broker.config.node_id
+        own = self._cluster.config.node_id
         if not name.isdigit():
             raise ApiError(ErrorCode.invalid_request, f"Broker id must be an integer, but it is: {name}")
         if int(name) != own:
@@ -159,11 +159,11 @@ class ConfigApis:
         name = resource.resource_name
         if not name:
             raise ApiError(ErrorCode.invalid_request, "Default topic resources are not allowed.")
-        topic = self._broker.logs.topics.get(name)
+        topic = self._cluster.logs.topics.get(name)
         if topic is None:
             raise ApiError(ErrorCode.unknown_topic_or_partition, f"The topic '{name}' does not exist.")
         before = topic.config
-        config = self._broker.config
+        config = self._cluster.config
 
         def inherited(key: str) -> str | None:
             return config.topic_values(key, {})[0].text
@@ -176,13 +176,13 @@ class ConfigApis:
             raise ApiError(ErrorCode.invalid_config, str(error)) from None
         if not validate_only and after != before:
             try:
-                self._broker.logs.alter_config(name, after, log_config)
+                self._cluster.logs.alter_config(name, after, log_config)
             except StorageError as error:
                 raise ApiError(error.code, str(error)) from error
 
     def _alter_broker(self, resource: Any, validate_only: bool) -> None:
         name = resource.resource_name
-        config = self._broker.config
+        config = self._cluster.config
         known = definitions().broker
         if name and not name.isdigit():
             raise ApiError(ErrorCode.invalid_request, f"Node id must be an integer, but it is: {name}")
@@ -221,7 +221,7 @@ class ConfigApis:
             except SettingsError as error:
                 raise ApiError(ErrorCode.invalid_request, str(error)) from None
         if not validate_only and after != before:
-            self._broker.alter_broker_config(name, after)
+            self._cluster.alter_broker_config(name, after)
 
 
 def _changed(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kopfka_broker.apis.fetch_sessions import FetchSession, Key
-    from kopfka_broker.broker import Broker
+    from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.dispatch import Buffers, RawAnswer
     from kopfka_broker.storage import PartitionLog
@@ -38,9 +38,9 @@ _COMMITTED = 1
 class FetchApi:
     """The handler over one broker."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._sessions = FetchSessions(lambda: broker.config.number("max.incremental.fetch.session.cache.slots"))
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._sessions = FetchSessions(lambda: cluster.config.number("max.incremental.fetch.session.cache.slots"))
 
     def fetch(self, frame: memoryview, position: int, context: RequestContext, form: Codec) -> RawAnswer:
         """Answer at once where there is enough to read or an error to report; else when there is, or the time is up."""
@@ -74,7 +74,7 @@ class FetchApi:
             if not positions:
                 self._sessions.remove(session.id)
                 session = None
-        job = _FetchJob(self._broker, version, request, positions, session, incremental=incremental)
+        job = _FetchJob(self._cluster, version, request, positions, session, incremental=incremental)
         if job.wait_seconds <= 0 or not positions or job.is_ready():
             return job.answer()
         return job.wait()
@@ -110,7 +110,7 @@ class _FetchJob:
 
     def __init__(
         self,
-        broker: Broker,
+        cluster: Cluster,
         version: int,
         request: Any,
         positions: dict[Key, FetchPosition],
@@ -118,13 +118,13 @@ class _FetchJob:
         *,
         incremental: bool,
     ) -> None:
-        self._broker = broker
+        self._cluster = cluster
         self._version = version
         self._positions = positions
         self._session = session
         self._incremental = incremental
         self._committed = request.isolation_level == _COMMITTED
-        self._max_bytes = min(request.max_bytes, broker.config.number("fetch.max.bytes"))
+        self._max_bytes = min(request.max_bytes, cluster.config.number("fetch.max.bytes"))
         self._min_bytes = min(request.min_bytes, self._max_bytes)
         self.wait_seconds: float = request.max_wait.total_seconds()
         self._future: asyncio.Future[Buffers | None] | None = None
@@ -213,9 +213,9 @@ class _FetchJob:
         index = key[1]
         log = self._log(key)
         if log is None:
-            by_id = self._version >= FIRST_WITH_IDS and self._broker.topic(key[0]) is None
+            by_id = self._version >= FIRST_WITH_IDS and self._cluster.topic(key[0]) is None
             return FetchedPartition(index, _UNKNOWN_TOPIC_ID if by_id else _UNKNOWN_TOPIC_OR_PARTITION)
-        traffic = self._broker.metrics.topic(log.topic)
+        traffic = self._cluster.metrics.topic(log.topic)
         traffic.fetch_requests += 1
         fault = self._fault(log, position)
         if fault:
@@ -237,7 +237,7 @@ class _FetchJob:
         return FetchedPartition(index, _NONE, log.high_watermark, log.last_stable_offset, log.log_start_offset, records)
 
     def _log(self, key: Key) -> PartitionLog | None:
-        topic = self._broker.topic(key[0])
+        topic = self._cluster.topic(key[0])
         if topic is None or not 0 <= key[1] < len(topic.partitions):
             return None
         return topic.partitions[key[1]]

@@ -12,7 +12,7 @@ from kopfka_wire.codec import codec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kopfka_broker.broker import Broker
+    from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.storage import Topic
     from kopfka_wire.codec import Codec
@@ -27,8 +27,8 @@ _BROKERS, _CONTROLLERS = 1, 2
 class MetadataApis:
     """Handlers over one broker."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     async def metadata(self, request: Any, context: RequestContext) -> Any:
         """Answer Metadata; topics that do not exist yet are created where the request and the broker allow it."""
@@ -38,7 +38,7 @@ class MetadataApis:
         if wanted is None or (context.api_version == 0 and not wanted):
             topics = [
                 self._topic(form, topic, ask_operations)
-                for topic in sorted(self._broker.logs.topics.values(), key=_name)
+                for topic in sorted(self._cluster.logs.topics.values(), key=_name)
             ]
         else:
             # one id among the topics, and names are not looked at any more
@@ -48,14 +48,14 @@ class MetadataApis:
                 self._wanted(form, each, ask_operations, getattr(request, "allow_auto_topic_creation", True))
                 for each in wanted
             ]
-        node = self._broker.node(context.listener)
+        node = self._cluster.broker(context.listener)
         return form.make(
             brokers=(
                 form.make(
                     "MetadataResponseBroker", node_id=node.node_id, host=node.host, port=node.port, rack=self._rack()
                 ),
             ),
-            cluster_id=self._broker.logs.cluster_id,
+            cluster_id=self._cluster.logs.cluster_id,
             controller_id=node.node_id,
             topics=tuple(topics),
             cluster_authorized_operations=(
@@ -65,22 +65,22 @@ class MetadataApis:
         )
 
     def _rack(self) -> str | None:
-        rack = self._broker.config.get("broker.rack")
+        rack = self._cluster.config.get("broker.rack")
         return None if rack is None else str(rack)
 
     def _wanted(self, form: Codec, wanted: Any, ask_operations: bool, may_create: bool) -> Any:
         name, topic_id = wanted.name, getattr(wanted, "topic_id", None)
         if name is None or topic_id is not None:
-            topic = self._broker.logs.topic_by_id(topic_id) if topic_id is not None else None
+            topic = self._cluster.logs.topic_by_id(topic_id) if topic_id is not None else None
             if topic is None:
                 return self._error(form, None, topic_id, ErrorCode.unknown_topic_id)
             return self._topic(form, topic, ask_operations)
-        topic = self._broker.logs.topics.get(name)
+        topic = self._cluster.logs.topics.get(name)
         if topic is None:
             if not is_topic_name(name):
                 operations = _ON_TOPIC if ask_operations else _NOT_ASKED
                 return self._error(form, name, None, ErrorCode.invalid_topic_exception, operations)
-            topic = self._broker.auto_create(name) if may_create else None
+            topic = self._cluster.auto_create(name) if may_create else None
         if topic is None:
             return self._error(form, name, None, ErrorCode.unknown_topic_or_partition)
         return self._topic(form, topic, ask_operations)
@@ -99,7 +99,7 @@ class MetadataApis:
         )
 
     def _topic(self, form: Codec, topic: Topic, ask_operations: bool) -> Any:
-        node_id = self._broker.config.node_id
+        node_id = self._cluster.config.node_id
         return form.make(
             "MetadataResponseTopic",
             error_code=ErrorCode.none,
@@ -142,7 +142,7 @@ class MetadataApis:
                 brokers=(),
                 cluster_authorized_operations=_NOT_ASKED,
             )
-        node = self._broker.node(context.listener)
+        node = self._cluster.broker(context.listener)
         broker = form.make(
             "DescribeClusterBroker",
             broker_id=node.node_id,
@@ -155,7 +155,7 @@ class MetadataApis:
             error_code=ErrorCode.none,
             error_message=None,
             endpoint_type=_BROKERS,
-            cluster_id=self._broker.logs.cluster_id,
+            cluster_id=self._cluster.logs.cluster_id,
             controller_id=node.node_id,
             brokers=(broker,),
             cluster_authorized_operations=_ON_CLUSTER if request.include_cluster_authorized_operations else _NOT_ASKED,
@@ -164,9 +164,9 @@ class MetadataApis:
     async def describe_topic_partitions(self, request: Any, context: RequestContext) -> Any:
         """Answer DescribeTopicPartitions (KIP-966): topics by name, in pages of at most so many partitions."""
         form = codec(context.api_key, context.api_version)
-        names: Iterable[str] = sorted({each.name for each in request.topics} or self._broker.logs.topics)
+        names: Iterable[str] = sorted({each.name for each in request.topics} or self._cluster.logs.topics)
         cursor = request.cursor
-        limit = min(request.response_partition_limit, self._broker.config.number("max.request.partition.size.limit"))
+        limit = min(request.response_partition_limit, self._cluster.config.number("max.request.partition.size.limit"))
         first_partition = 0
         if cursor is not None:
             names = [name for name in names if name >= cursor.topic_name]
@@ -175,7 +175,7 @@ class MetadataApis:
         next_cursor = None
         for name in names:
             start = first_partition if cursor is not None and name == cursor.topic_name else 0
-            topic = self._broker.logs.topics.get(name)
+            topic = self._cluster.logs.topics.get(name)
             if topic is None:
                 topics.append(self._described(form, name, None, ()))
                 continue
@@ -191,7 +191,7 @@ class MetadataApis:
         return form.make(topics=tuple(topics), next_cursor=next_cursor)
 
     def _described(self, form: Codec, name: str, topic: Topic | None, logs: Iterable[Any]) -> Any:
-        node_id = self._broker.config.node_id
+        node_id = self._cluster.config.node_id
         missing = ErrorCode.unknown_topic_or_partition if is_topic_name(name) else ErrorCode.invalid_topic_exception
         return form.make(
             "DescribeTopicPartitionsResponseTopic",

@@ -10,7 +10,7 @@ from kopfka_broker.storage import StorageError
 from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
-    from kopfka_broker.broker import Broker
+    from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.storage import PartitionLog
     from kopfka_wire.codec import Codec
@@ -38,8 +38,8 @@ _READ_COMMITTED = 1
 class OffsetApis:
     """Handlers over one broker."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     async def list_offsets(self, request: Any, context: RequestContext) -> Any:
         """Answer ListOffsets."""
@@ -58,7 +58,7 @@ class OffsetApis:
 
     def _partition(self, form: Codec, topic: str, wanted: Any, committed: bool) -> Any:
         timestamp, offset, epoch = -1, -1, -1
-        log = self._broker.partition(topic, wanted.partition_index)
+        log = self._cluster.partition(topic, wanted.partition_index)
         if log is None:
             code = ErrorCode.unknown_topic_or_partition
         else:
@@ -95,7 +95,7 @@ class OffsetApis:
 
     def _epoch_end(self, form: Codec, topic: str, wanted: Any) -> Any:
         epoch, end = -1, -1
-        log = self._broker.partition(topic, wanted.partition)
+        log = self._cluster.partition(topic, wanted.partition)
         if log is None:
             code = ErrorCode.unknown_topic_or_partition
         else:

@@ -15,7 +15,7 @@ from kopfka_wire.produce import PartitionResult, read_produce, write_produce_res
 
 if TYPE_CHECKING:
     from kopfka_broker.apis.record_errors import RecordErrors
-    from kopfka_broker.broker import Broker
+    from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.dispatch import Buffers, RawAnswer
     from kopfka_broker.storage import PartitionLog
@@ -80,8 +80,8 @@ class AcksNobodyError(WireError):
 class ProduceApi:
     """The handler over one broker."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     def produce(self, frame: memoryview, position: int, context: RequestContext, form: Codec) -> RawAnswer:
         """Append the batches and answer at once, or once they are durable (`acks=all`)."""
@@ -135,18 +135,18 @@ class ProduceApi:
         context: RequestContext,
         now_ms: int,
     ) -> tuple[PartitionResult, PartitionLog | None]:
-        topic = self._broker.topic(topic_key)
+        topic = self._cluster.topic(topic_key)
         if topic is None:
             by_id = context.api_version >= _FIRST_WITH_IDS
             return PartitionResult(index, _UNKNOWN_TOPIC_ID if by_id else _UNKNOWN_TOPIC_OR_PARTITION), None
         if not 0 <= index < len(topic.partitions):
             return PartitionResult(index, _UNKNOWN_TOPIC_OR_PARTITION), None
-        traffic = self._broker.metrics.topic(topic.name)
+        traffic = self._cluster.metrics.topic(topic.name)
         traffic.produce_requests += 1
         if topic.name in INTERNAL_TOPICS and context.client_id != _ADMIN_CLIENT:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, _INVALID_TOPIC), None
-        if request.acks == _ALL and self._broker.min_insync_replicas(topic) > 1:
+        if request.acks == _ALL and self._cluster.min_insync_replicas(topic) > 1:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, _NOT_ENOUGH_REPLICAS), None
         fault = batch_fault(records, context.api_version)
@@ -193,7 +193,7 @@ class ProduceApi:
         try:
             await log.flushed(end)
         except StorageError as error:
-            self._broker.metrics.topic(log.topic).failed_produce_requests += 1
+            self._cluster.metrics.topic(log.topic).failed_produce_requests += 1
             results[place] = _failure(results[place].partition, error, log)
 
 

@@ -19,7 +19,7 @@ from kopfka_wire.codec import codec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kopfka_broker.broker import Broker
+    from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.storage import Topic
     from kopfka_wire.codec import Codec
@@ -34,8 +34,8 @@ _MOST_PARTITIONS = 10_000
 class TopicApis:
     """Handlers over one broker."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     # -- CreateTopics -------------------------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ class TopicApis:
             check_topic_configs(overrides)
         except SettingsError as error:
             raise ApiError(ErrorCode.invalid_config, str(error)) from None
-        topic = None if validate_only else self._broker.create_topic(name, partitions, overrides)
+        topic = None if validate_only else self._cluster.create_topic(name, partitions, overrides)
         return form.make(
             "CreatableTopicResult",
             name=name,
@@ -74,14 +74,14 @@ class TopicApis:
             topic_config_error_code=0,
             num_partitions=partitions,
             replication_factor=1,
-            configs=described_topic_configs(form, self._broker.config, overrides) if form.version >= 5 else None,
+            configs=described_topic_configs(form, self._cluster.config, overrides) if form.version >= 5 else None,
         )
 
     def _check_name(self, name: str) -> None:
         fault = topic_name_fault(name)
         if fault:
             raise ApiError(ErrorCode.invalid_topic_exception, fault)
-        topics = self._broker.logs.topics
+        topics = self._cluster.logs.topics
         if name in topics:
             raise ApiError(ErrorCode.topic_already_exists, f"Topic '{name}' already exists.")
         if "." in name or "_" in name:
@@ -106,9 +106,9 @@ class TopicApis:
                 ErrorCode.invalid_partitions, "Number of partitions was set to an invalid non-positive value."
             )
         if factor == _DEFAULT:
-            factor = self._broker.config.number("default.replication.factor")
+            factor = self._cluster.config.number("default.replication.factor")
         if count == _DEFAULT:
-            count = self._broker.config.number("num.partitions")
+            count = self._cluster.config.number("num.partitions")
         _check_factor(factor)
         if count > _MOST_PARTITIONS:
             raise ApiError(
@@ -155,7 +155,7 @@ class TopicApis:
                 f"The manual partition assignment includes the broker {twice} more than once.",
             )
         for broker in brokers:
-            if broker != self._broker.config.node_id:
+            if broker != self._cluster.config.node_id:
                 raise ApiError(
                     ErrorCode.invalid_replica_assignment,
                     f"The manual partition assignment includes broker {broker}, but no such broker is registered.",
@@ -179,7 +179,7 @@ class TopicApis:
                     what = "name" if name is not None else "id"
                     raise ApiError(ErrorCode.invalid_request, f"Duplicate topic {what}.")
                 topic = self._find(name, topic_id)
-                await self._broker.delete_topic(topic.name)
+                await self._cluster.delete_topic(topic.name)
                 answer |= {"name": topic.name, "topic_id": topic.topic_id}
             except ApiError as error:
                 answer |= {"error_code": error.code, "error_message": error.message}
@@ -191,14 +191,14 @@ class TopicApis:
             raise ApiError(ErrorCode.invalid_request, "Neither topic name nor id were specified.")
         if name is not None and topic_id is not None:
             raise ApiError(ErrorCode.invalid_request, "You may not specify both topic name and topic id.")
-        if not self._broker.config.get("delete.topic.enable"):
+        if not self._cluster.config.get("delete.topic.enable"):
             raise ApiError(ErrorCode.topic_deletion_disabled, "Topic deletion is disabled.")
         if name is None:
-            found = self._broker.logs.topic_by_id(topic_id)
+            found = self._cluster.logs.topic_by_id(topic_id)
             if found is None:
                 raise ApiError(ErrorCode.unknown_topic_id, "This server does not host this topic ID.")
             return found
-        found = self._broker.logs.topics.get(name)
+        found = self._cluster.logs.topics.get(name)
         if found is None:
             raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
         return found
@@ -222,7 +222,7 @@ class TopicApis:
         return form.make(results=tuple(results))
 
     def _add_partitions(self, wanted: Any, validate_only: bool) -> None:
-        topic = self._broker.logs.topics.get(wanted.name)
+        topic = self._cluster.logs.topics.get(wanted.name)
         if topic is None:
             raise ApiError(ErrorCode.unknown_topic_or_partition)
         have = len(topic.partitions)
@@ -250,7 +250,7 @@ class TopicApis:
                 self._check_brokers(each.broker_ids)
         if not validate_only:
             try:
-                self._broker.logs.add_partitions(wanted.name, wanted.count)
+                self._cluster.logs.add_partitions(wanted.name, wanted.count)
             except StorageError as error:
                 raise ApiError(error.code, str(error)) from error
 
@@ -272,7 +272,7 @@ class TopicApis:
 
     def _delete_records(self, form: Codec, topic: str, wanted: Any) -> Any:
         low_watermark, code = -1, ErrorCode.none
-        log = self._broker.partition(topic, wanted.partition_index)
+        log = self._cluster.partition(topic, wanted.partition_index)
         if log is None:
             code = ErrorCode.unknown_topic_or_partition
         elif topic in INTERNAL_TOPICS:

@@ -1,0 +1,150 @@
+"""The one-broker cluster as the APIs know it: what there is, and how it is changed.
+
+Nothing here listens or answers: that is `broker.py`, which puts this and the APIs together.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from kio.schema.errors import ErrorCode
+
+from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
+from kopfka_broker.metrics import BrokerMetrics
+from kopfka_broker.offsets_log import BrokerOffsetsLog
+from kopfka_broker.storage import LogManager, StorageError, StorageSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+    from kopfka_broker.config.values import BrokerConfig
+    from kopfka_broker.listeners import Listeners
+    from kopfka_broker.storage import PartitionLog, Topic
+
+log = logging.getLogger(__name__)
+
+
+class Cluster:
+    """Configuration, topics, groups and counters of one cluster. It is also `kopfka_broker.groups.Cluster`."""
+
+    def __init__(self, directory: Path, config: BrokerConfig, listeners: Listeners) -> None:
+        self.directory = directory
+        self.config = config
+        self.listeners = listeners
+        self.metrics = BrokerMetrics()
+        self.logs = LogManager(
+            directory,
+            config.log_config({}),
+            node_id=config.node_id,
+            settings=StorageSettings.from_config(config.number),
+        )
+        offsets = BrokerOffsetsLog(self.logs, config, self.create_topic)
+        self.groups = GroupCoordinator(offsets, GroupSettings.from_config(config.number), cluster=self)
+
+    def open(self) -> None:
+        """Recover and load the logs, and what was altered of the configuration.
+
+        Raises:
+            KopfkaError: the folder cannot be used, and why.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.logs.open()
+        self.config.load_altered(self.directory)
+        self.config.on_change(self._apply_topic_defaults)
+        if self.config.altered[""] or len(self.config.altered) > 1:
+            self._apply_topic_defaults()
+
+    # -- what APIs ask ------------------------------------------------------------------------------------------------
+
+    def broker(self, listener: str) -> Node:
+        """Return this broker with the address for clients of `listener`."""
+        endpoint = self.listeners.endpoint(listener)
+        return Node(self.config.node_id, endpoint.host, endpoint.port)
+
+    def topic(self, key: str | UUID | None) -> Topic | None:
+        """Return a topic by name or id."""
+        if isinstance(key, str):
+            return self.logs.topics.get(key)
+        return None if key is None else self.logs.topic_by_id(key)
+
+    def partition(self, topic: str, index: int) -> PartitionLog | None:
+        """Return a partition's log."""
+        found = self.logs.topics.get(topic)
+        return found.partitions[index] if found is not None and 0 <= index < len(found.partitions) else None
+
+    def min_insync_replicas(self, topic: Topic) -> int:
+        """min.insync.replicas of a topic; above 1, `acks=all` cannot be kept here, as on any cluster of one broker."""
+        own = topic.config.get("min.insync.replicas")
+        return self.config.number("min.insync.replicas") if own is None else int(own)
+
+    def topic_name(self, topic_id: UUID) -> str | None:
+        """Return the name of a topic, None where no topic has this id."""
+        found = self.logs.topic_by_id(topic_id)
+        return None if found is None else found.name
+
+    def topic_id(self, name: str) -> UUID | None:
+        """Return the id of a topic, None where there is none of this name."""
+        found = self.logs.topics.get(name)
+        return None if found is None else found.topic_id
+
+    def partition_count(self, name: str) -> int:
+        """Return how many partitions a topic has, 0 where there is none of this name."""
+        found = self.logs.topics.get(name)
+        return 0 if found is None else len(found.partitions)
+
+    # -- what APIs change ---------------------------------------------------------------------------------------------
+
+    def create_topic(self, name: str, partitions: int, overrides: dict[str, str]) -> Topic:
+        """Create a topic, durably.
+
+        Raises:
+            ApiError: storage refused or failed.
+        """
+        try:
+            topic = self.logs.create_topic(name, partitions, overrides, self.config.log_config(overrides))
+        except StorageError as error:
+            raise ApiError(error.code, str(error)) from error
+        log.info("created topic %s with %s partitions", name, partitions)
+        return topic
+
+    def auto_create(self, name: str) -> Topic | None:
+        """Create a topic a client asked for by its metadata, where auto.create.topics.enable says so."""
+        if not self.config.get("auto.create.topics.enable"):
+            return None
+        try:
+            return self.create_topic(name, self.config.number("num.partitions"), {})
+        except ApiError as error:
+            log.warning("could not create topic %s, which a client asked for: %s", name, error)
+            return None
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic and the offsets committed for it.
+
+        Raises:
+            ApiError: storage refused or failed.
+        """
+        try:
+            self.logs.delete_topic(name)
+        except StorageError as error:
+            raise ApiError(error.code, str(error)) from error
+        log.info("deleted topic %s", name)
+        await self.groups.topics_deleted([name])
+
+    def alter_broker_config(self, broker: str, settings: dict[str, str]) -> None:
+        """Replace what was altered of the broker's config, for this broker or (empty) for all.
+
+        Raises:
+            ApiError: it could not be kept.
+        """
+        try:
+            self.config.alter(broker, settings)
+        except OSError as error:
+            raise ApiError(ErrorCode.kafka_storage_error, f"cannot keep the configuration: {error.strerror}") from error
+
+    def _apply_topic_defaults(self) -> None:
+        """Let topics follow broker configs that are their defaults."""
+        for topic in self.logs.topics.values():
+            self.logs.alter_config(topic.name, topic.config, self.config.log_config(topic.config))
