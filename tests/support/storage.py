@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kopfka_broker.storage import PartitionLog
 
 NOW = 1_800_000_000_000
+_opened: list[LogManager] = []
 
 
 def batch(
@@ -32,8 +33,19 @@ def open_manager(
 ) -> LogManager:
     """Open a data folder."""
     manager = LogManager(directory, config or LogConfig(), clock)
+    _opened.append(manager)
     manager.open()
     return manager
+
+
+def close_descriptors() -> None:
+    """Give back what managers that were left as by `kill -9` still hold, as the kernel would."""
+    while _opened:
+        manager = _opened.pop()
+        for file in list(manager._disk.files._open):
+            file.close()
+        if manager._lock is not None:
+            manager._lock.release()
 
 
 def new_log(manager: LogManager, name: str = "t", config: dict[str, str] | None = None) -> PartitionLog:

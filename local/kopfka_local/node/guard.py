@@ -57,9 +57,12 @@ class Guard:
 
     def run(self) -> None:
         """Do as told; at the end of the link kill everything."""
+        poller = select.poll()  # select() takes no descriptor above 1023, and who started this may have had that many
+        poller.register(self.link.fileno(), select.POLLIN)
+        poller.register(self.wake, select.POLLIN)
         try:
             while True:
-                ready, _, _ = select.select([self.link.fileno(), self.wake], [], [])
+                ready = {descriptor for descriptor, _ in poller.poll()}
                 if self.wake in ready:
                     os.read(self.wake, 4096)
                     self.reap()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from kopfka_local.node.processes import Processes, StartError
 from local.laptop import alive
+from support.prerequisites import lacking
 from support.waiting import eventually, eventually_async
 
 if TYPE_CHECKING:
@@ -136,3 +138,20 @@ def test_no_orphans_whoever_is_killed(victim: str) -> None:
         for pid in everyone:
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_parent_with_very_many_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        lacking(f"at most {hard} open files are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1200)]
+    processes = Processes()
+    try:
+        processes.open()
+        assert await run(processes, "print('here')") == (0, "here\n", "")
+    finally:
+        processes.close()
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
