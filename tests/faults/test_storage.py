@@ -8,16 +8,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from kopfka_broker.storage import KafkaStorageError, LogConfig
-from support.prerequisites import lacking
+from support.disks import small_disk
 from support.storage import NOW, batch, crash, fill, log_files, new_log, open_manager, records_of, values_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 ROUNDS = 6
@@ -79,26 +75,6 @@ def test_killed_again_and_again_every_acknowledged_record_is_there(tmp_path):
     assert acknowledged.items() <= found.items()
     assert len(acknowledged) >= 1000
     crash(manager)
-
-
-@contextlib.contextmanager
-def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
-    """Mount a file system of that size."""
-    if os.geteuid() != 0 or sys.platform != "linux":
-        lacking("mounting a small file system needs root on Linux")
-    path.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        lacking(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 @pytest.mark.root
