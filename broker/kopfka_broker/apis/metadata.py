@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
-    from kopfka_broker.storage import Topic
+    from kopfka_broker.storage import PartitionLog, Topic
     from kopfka_wire.codec import Codec
 
 # bits of AclOperation; without an authorizer everyone may do everything (KIP-430)
@@ -99,26 +99,13 @@ class MetadataApis:
         )
 
     def _topic(self, form: Codec, topic: Topic, ask_operations: bool) -> Any:
-        node_id = self._cluster.config.node_id
         return form.make(
             "MetadataResponseTopic",
             error_code=ErrorCode.none,
             name=topic.name,
             topic_id=topic.topic_id,
             is_internal=topic.internal,
-            partitions=tuple(
-                form.make(
-                    "MetadataResponsePartition",
-                    error_code=ErrorCode.none,
-                    partition_index=log.partition,
-                    leader_id=node_id,
-                    leader_epoch=log.leader_epoch,
-                    replica_nodes=(node_id,),
-                    isr_nodes=(node_id,),
-                    offline_replicas=(),
-                )
-                for log in topic.partitions
-            ),
+            partitions=tuple(self._partition(form, "MetadataResponsePartition", log) for log in topic.partitions),
             topic_authorized_operations=_ON_TOPIC if ask_operations else _NOT_ASKED,
         )
 
@@ -190,8 +177,7 @@ class MetadataApis:
                 break
         return form.make(topics=tuple(topics), next_cursor=next_cursor)
 
-    def _described(self, form: Codec, name: str, topic: Topic | None, logs: Iterable[Any]) -> Any:
-        node_id = self._cluster.config.node_id
+    def _described(self, form: Codec, name: str, topic: Topic | None, logs: Iterable[PartitionLog]) -> Any:
         missing = ErrorCode.unknown_topic_or_partition if is_topic_name(name) else ErrorCode.invalid_topic_exception
         return form.make(
             "DescribeTopicPartitionsResponseTopic",
@@ -200,21 +186,31 @@ class MetadataApis:
             topic_id=None if topic is None else topic.topic_id,
             is_internal=topic is not None and topic.internal,
             partitions=tuple(
-                form.make(
+                self._partition(
+                    form,
                     "DescribeTopicPartitionsResponsePartition",
-                    error_code=ErrorCode.none,
-                    partition_index=log.partition,
-                    leader_id=node_id,
-                    leader_epoch=log.leader_epoch,
-                    replica_nodes=(node_id,),
-                    isr_nodes=(node_id,),
+                    log,
                     eligible_leader_replicas=(),
                     last_known_elr=(),
-                    offline_replicas=(),
                 )
                 for log in logs
             ),
             topic_authorized_operations=_ON_TOPIC,
+        )
+
+    def _partition(self, form: Codec, entity: str, log: PartitionLog, **more: Any) -> Any:
+        """A partition with its one replica here, in either API's form."""
+        node_id = self._cluster.config.node_id
+        return form.make(
+            entity,
+            error_code=ErrorCode.none,
+            partition_index=log.partition,
+            leader_id=node_id,
+            leader_epoch=log.leader_epoch,
+            replica_nodes=(node_id,),
+            isr_nodes=(node_id,),
+            offline_replicas=(),
+            **more,
         )
 
 
