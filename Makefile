@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 KOPFKA := $(BIN)/kopfka
 IMAGE ?= kopfka:dev
+# commands that return when kubectl and helm, and a real cluster, are there: for CI, which makes them meanwhile
+AWAIT_PROGRAMS ?= :
+AWAIT_CLUSTER ?= :
 ROOMS := wire runtime broker registry connect mirror streams operator console local cli
 
 .PHONY: up test lint format crds lock bench image kind-up e2e soak clean help
@@ -15,7 +18,11 @@ up: $(VENV)/installed  ## run examples/quickstart.yaml on this machine, in the f
 	@$(KOPFKA) up -f examples/quickstart.yaml
 
 test: lint      ## everything that can run on this machine; what lacks its prerequisites skips, with a reason
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not kubectl and not kubernetes"
+	@$(AWAIT_PROGRAMS)
+	$(BIN)/pytest -m kubectl
+	@$(AWAIT_CLUSTER)
+	$(BIN)/pytest -m kubernetes
 
 lint: $(VENV)/installed-dev  ## format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .

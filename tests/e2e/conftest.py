@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(scope="module", params=["local", "kubernetes"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("local", marks=pytest.mark.kubectl),
+        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
+    ],
+)
 def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesApi]:
     """An API with the operator installed by helm, and an empty namespace."""
     need_command("kubectl", "install kubectl 1.29 or newer")

@@ -26,8 +26,6 @@ MANIFESTS = Path(__file__).parent / "manifests"
 LINES = 200_000
 HERE = ("-n", NAMESPACE)
 
-pytestmark = pytest.mark.kubernetes
-
 
 def bootstrap(api: KubernetesApi) -> str:
     """Address of the listener that the world outside reaches."""
@@ -88,6 +86,24 @@ def test_a_group_of_two_reads_every_line_back_across_sigkill(cluster: Kubernetes
     assert all(counts), f"one member read everything: {counts}"
 
 
+def test_a_changed_config_rolls_the_pod_and_keeps_the_data(cluster: KubernetesApi, ledger: Ledger) -> None:
+    old = cluster.get("pod", "orders-broker-0", *HERE)["metadata"]["uid"]
+    cluster.kubectl(
+        "patch", "kafkacluster", "orders", *HERE, "--type=merge",
+        "-p", '{"spec": {"config": {"log.segment.bytes": 33554432}}}',
+    )  # fmt: skip
+    eventually(lambda: _uid(cluster, "orders-broker-0") not in (None, old), seconds=120, every=0.5, what="a new pod")
+    cluster.wait("kafkacluster/orders", "condition=Ready", *HERE)
+    again = Ledger(acknowledged=ledger.acknowledged)
+    read_by_group(bootstrap(cluster), "lines", "after-roll", again, members=1)
+    again.check()
+
+
+def _uid(api: KubernetesApi, pod: str) -> str | None:
+    result = api.run("kubectl", "get", "pod", pod, *HERE, "-o", "jsonpath={.metadata.uid}", check=False)
+    return result.stdout or None
+
+
 @pytest.mark.java
 def test_javas_clients_do_the_same(cluster: KubernetesApi, tmp_path: Path) -> None:
     need_java()
@@ -106,24 +122,6 @@ def test_javas_clients_do_the_same(cluster: KubernetesApi, tmp_path: Path) -> No
     with JavaProgram(tmp_path / "progress", READER, *at, *reader) as reading:
         reading.wait(180)
     assert all(check_read(pairs, places, tmp_path / "read")), "one member read everything"
-
-
-def test_a_changed_config_rolls_the_pod_and_keeps_the_data(cluster: KubernetesApi, ledger: Ledger) -> None:
-    old = cluster.get("pod", "orders-broker-0", *HERE)["metadata"]["uid"]
-    cluster.kubectl(
-        "patch", "kafkacluster", "orders", *HERE, "--type=merge",
-        "-p", '{"spec": {"config": {"log.segment.bytes": 33554432}}}',
-    )  # fmt: skip
-    eventually(lambda: _uid(cluster, "orders-broker-0") not in (None, old), seconds=120, every=0.5, what="a new pod")
-    cluster.wait("kafkacluster/orders", "condition=Ready", *HERE)
-    again = Ledger(acknowledged=ledger.acknowledged)
-    read_by_group(bootstrap(cluster), "lines", "after-roll", again, members=1)
-    again.check()
-
-
-def _uid(api: KubernetesApi, pod: str) -> str | None:
-    result = api.run("kubectl", "get", "pod", pod, *HERE, "-o", "jsonpath={.metadata.uid}", check=False)
-    return result.stdout or None
 
 
 def test_a_cluster_recreated_over_its_claim_has_its_data(cluster: KubernetesApi, ledger: Ledger) -> None:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 HERE = ("-n", NAMESPACE)
 
-pytestmark = pytest.mark.kubernetes
-
 
 def cluster_yaml(name: str, spec: str) -> str:
     return f"apiVersion: kopfka.io/v1alpha1\nkind: KafkaCluster\nmetadata: {{name: {name}}}\nspec: {spec}\n"

@@ -12,7 +12,6 @@ from support.waiting import eventually_async
 
 if TYPE_CHECKING:
     import pytest
-
     from conftest import Api, Bench
 
 

@@ -23,38 +23,19 @@ def lacking(reason: str) -> None:
     pytest.skip(reason)
 
 
-@functools.cache
-def made_cluster() -> Path | None:
-    """Return the KUBECONFIG of a real cluster tests may use, None where there is none.
+def need_cluster() -> Path:
+    """Return the KUBECONFIG of a real cluster that tests may use, with the image `kopfka:dev` in it, or skip.
 
-    `KOPFKA_E2E_KUBECONFIG` names one. Else the program `KOPFKA_E2E_CLUSTER` makes one, with the image `kopfka:dev` in
-    it, and prints its KUBECONFIG as the last line. KUBECONFIG alone is no consent: it may lead to production.
+    `KOPFKA_E2E_KUBECONFIG` names it. KUBECONFIG alone is no consent: it may lead to production.
     """
     named = os.environ.get("KOPFKA_E2E_KUBECONFIG")
-    if named:
-        return Path(named)
-    program = os.environ.get("KOPFKA_E2E_CLUSTER")
-    if not program:
-        return None
-    made = subprocess.run([program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.fail(f"{program} made no cluster:\n{made.stderr[-4000:]}", pytrace=False)
-    return Path(made.stdout.strip().splitlines()[-1])
-
-
-def need_cluster() -> Path:
-    """Return the KUBECONFIG of a real cluster, or skip."""
-    kubeconfig = made_cluster()
-    if kubeconfig is None:
+    if not named:
         lacking("no real cluster named: make e2e KUBECONFIG=… (with the image kopfka:dev in it)")
-    assert kubeconfig is not None
-    return kubeconfig
+    return Path(str(named))
 
 
 def need_command(name: str, how: str) -> str:
     """Return the path of a program, or skip (`how` says how to install it)."""
-    if name in ("kubectl", "helm") and not shutil.which(name):
-        made_cluster()  # what makes the cluster may bring them along
     path = shutil.which(name)
     if path is None:
         lacking(f"{name} is not on PATH: {how}")
