@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kio.schema.errors import ErrorCode
-
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metrics import BrokerMetrics
@@ -141,8 +139,8 @@ class Cluster:
         """
         try:
             self.config.alter(broker, settings)
-        except OSError as error:
-            raise ApiError(ErrorCode.kafka_storage_error, f"cannot keep the configuration: {error.strerror}") from error
+        except StorageError as error:
+            raise ApiError(error.code, f"cannot keep the configuration: {error}") from error
 
     def _apply_topic_defaults(self) -> None:
         """Let topics follow broker configs that are their defaults."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.storage.checkpoints import write_atomically
+from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_runtime.errors import SettingsError
 from kopfka_wire.codec import codec
 
@@ -38,24 +39,14 @@ class ProducerIds:
             ) from None
 
     def take(self) -> int:
-        """Return an id nobody has had."""
+        """Return an id nobody has had; raises KafkaStorageError where it cannot be kept from coming again."""
         if self._next == self._reserved:
             self._reserve(self._reserved + _BLOCK)
         self._next += 1
         return self._next - 1
 
     def _reserve(self, up_to: int) -> None:
-        part = self._path.with_suffix(".tmp")
-        with part.open("w", encoding="ascii") as file:
-            file.write(str(up_to))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_atomically(self._path, str(up_to).encode())
         self._reserved = up_to
 
 
@@ -78,7 +69,7 @@ class ProducerApis:
             return _answer(form, ErrorCode.invalid_request)
         try:
             return _answer(form, ErrorCode.none, self._ids.take(), 0)
-        except OSError:
+        except KafkaStorageError:
             return _answer(form, ErrorCode.coordinator_not_available)
 
 

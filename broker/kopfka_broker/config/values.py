@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import enum
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.config.definitions import Definition, Synonym, definitions
+from kopfka_broker.storage.checkpoints import write_atomically
 from kopfka_broker.storage.config import LogConfig
 from kopfka_runtime.errors import SettingsError
 from kopfka_runtime.settings import unknown_setting
@@ -88,20 +88,14 @@ class BrokerConfig:
         self._forget()
 
     def alter(self, broker: str, settings: dict[str, str]) -> None:
-        """Replace what was altered for `broker` (its id, or empty for all) and keep it, durably."""
+        """Replace what was altered for `broker` (its id, or empty for all) and keep it, durably.
+
+        Raises:
+            KafkaStorageError: it cannot be kept; nothing has changed.
+        """
         altered = self.altered | {broker: settings}
         if self._path is not None:
-            part = self._path.with_suffix(".tmp")
-            with part.open("w", encoding="utf-8") as file:
-                json.dump(altered, file, indent=1, sort_keys=True)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            write_atomically(self._path, json.dumps(altered, indent=1, sort_keys=True).encode())
         self.altered = altered
         self._forget()
         for listener in self._listeners:
