@@ -12,6 +12,7 @@ from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metrics import BrokerMetrics
 from kopfka_broker.offsets_log import BrokerOffsetsLog
+from kopfka_broker.security.authorizer import AllowAll
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kopfka_broker.config.values import BrokerConfig
+    from kopfka_broker.context import RequestContext
     from kopfka_broker.listeners import Listeners
+    from kopfka_broker.security.authorizer import Authorizer, Operation, ResourceType
     from kopfka_broker.storage import PartitionLog, Topic
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ class Cluster:
         self.config = config
         self.listeners = listeners
         self.metrics = BrokerMetrics()
+        self.authorizer: Authorizer = AllowAll()
         self.logs = LogManager(
             directory,
             config.log_config({}),
@@ -56,6 +60,10 @@ class Cluster:
             self._apply_topic_defaults()
 
     # -- what APIs ask ------------------------------------------------------------------------------------------------
+
+    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
+        """Tell whether the client of a request may do this to one resource."""
+        return self.authorizer.allows(context, operation, resource, name)
 
     def broker(self, listener: str) -> Node:
         """Return this broker with the address for clients of `listener`."""

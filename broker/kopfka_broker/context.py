@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kopfka_broker.security.principal import ANONYMOUS, Principal
+
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
@@ -16,3 +18,5 @@ class RequestContext:
     """The peer's address, without port."""
     listener: str
     """Name of the listener the request came in by, as in `listeners`."""
+    principal: Principal = ANONYMOUS
+    """Who the client has proved to be."""

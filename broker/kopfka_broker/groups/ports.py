@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
+    from kopfka_broker.security.authorizer import Operation, ResourceType
+
 Handler = Callable[[Any, RequestContext], Awaitable[Any]]
 """Takes a kio request entity and gives the kio response entity of the same API and version."""
 
@@ -80,6 +82,10 @@ class Node:
 
 class Cluster(Protocol):
     """What exists in the cluster, and where its one broker is."""
+
+    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
+        """Tell whether the client of a request may do this to one resource."""
+        ...
 
     def topic_name(self, topic_id: UUID) -> str | None:
         """Return the name of a topic, None where no topic has this id."""

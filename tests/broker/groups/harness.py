@@ -18,6 +18,8 @@ from kopfka_wire.codec import codec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from kopfka_broker.security.authorizer import Operation, ResourceType
+
 NEWEST = {key: KAFKA_VERSIONS[key].high for key in KAFKA_VERSIONS}
 OK = ErrorCode.none
 
@@ -99,10 +101,14 @@ class Cluster:
 
     def __init__(self, topics: dict[str, int]) -> None:
         self.topics = dict(topics)
+        self.denied: set[tuple[Operation, ResourceType, str]] = set()
 
     @staticmethod
     def id_of(name: str) -> UUID:
         return uuid5(UUID(int=1), name)
+
+    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
+        return (operation, resource, name) not in self.denied
 
     def topic_name(self, topic_id: UUID) -> str | None:
         return next((name for name in self.topics if self.id_of(name) == topic_id), None)
