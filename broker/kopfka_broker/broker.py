@@ -122,7 +122,7 @@ class Broker:
         }
         handlers.update(cluster.groups.handlers())
         raw: dict[int, Any] = {ApiKey.PRODUCE: ProduceApi(cluster).produce, ApiKey.FETCH: FetchApi(cluster).fetch}
-        return Dispatcher(handlers, raw, cluster.metrics.requests)
+        return Dispatcher(handlers, raw, cluster.metrics.requests, cluster.features)
 
 
 def _server_settings(config: BrokerConfig) -> ServerSettings:

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.features import Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metrics import BrokerMetrics
 from kopfka_broker.offsets_log import BrokerOffsetsLog
@@ -36,6 +37,7 @@ class Cluster:
         self.config = config
         self.listeners = listeners
         self.metrics = BrokerMetrics()
+        self.features = Features()
         self.authorizer: Authorizer = AllowAll()
         self.logs = LogManager(
             directory,

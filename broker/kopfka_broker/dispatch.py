@@ -20,6 +20,7 @@ from kopfka_wire.errors import UnsupportedVersionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kopfka_broker.features import Features
     from kopfka_broker.metrics import RequestMetrics
 
 Buffers = list[bytes | bytearray | memoryview]
@@ -56,13 +57,21 @@ class Started:
 class Dispatcher:
     """The handlers of one broker, by API key."""
 
-    def __init__(self, handlers: Mapping[int, Handler], raw: Mapping[int, RawHandler], metrics: RequestMetrics) -> None:
+    def __init__(
+        self,
+        handlers: Mapping[int, Handler],
+        raw: Mapping[int, RawHandler],
+        metrics: RequestMetrics,
+        features: Features,
+    ) -> None:
         self._handlers = dict(handlers)
         self._raw = dict(raw)
         self.metrics = metrics
         served = sorted({*handlers, *raw, ApiKey.API_VERSIONS})
         self.versions = {ApiKey(key): KAFKA_VERSIONS[ApiKey(key)] for key in served}
         """What ApiVersions advertises."""
+        self._features = features
+        features.serve(served)
 
     def start(self, frame: memoryview, client_host: str, listener: str) -> Started:
         """Give the request in `frame` to its handler.
@@ -94,7 +103,9 @@ class Dispatcher:
             return Started(api, before, raw(frame, position, context, form))
         request = form.read_request(frame, position)
         if api is ApiKey.API_VERSIONS:
-            return Started(api, before, [form.write_response(answer_versions(request, form, self.versions))])
+            return Started(
+                api, before, [form.write_response(answer_versions(request, form, self.versions, self._features))]
+            )
         return Started(api, before, _answer(self._handlers[key], request, context, form))
 
 

@@ -8,6 +8,7 @@ import pytest
 from kio.index import load_entity_schema
 from kio.static.constants import EntityType
 
+from kopfka_broker.features import FEATURES
 from support.raw_protocol import RawConnection, known_versions, record_batch
 
 pytestmark = pytest.mark.java
@@ -108,3 +109,17 @@ def test_impossible_frame_lengths_close_the_connection(sides, size):
             connection.send(struct.pack(">i", size))
             outcomes.append(connection.read(4))
     assert outcomes == [None, None]
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 4])
+def test_features_are_those_of_apache_kafka_as_far_as_their_apis_are_served(sides, version):
+    ours, theirs = (
+        side.call("api_versions", version, client_software_name="raw", client_software_version="1") for side in sides
+    )
+    assert ours.keys() == theirs.keys()
+    served = {key["api_key"] for key in ours["api_keys"]}
+    shown = {name for name, feature in FEATURES.items() if feature.apis <= served}
+    for field in ("supported_features", "finalized_features"):
+        by_name = [{each["name"]: each for each in answer.get(field, ())} for answer in (ours, theirs)]
+        assert by_name[0] == {name: each for name, each in by_name[1].items() if name in shown}
+    assert ours.get("finalized_features_epoch", 0) >= 0

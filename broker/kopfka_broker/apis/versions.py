@@ -1,4 +1,7 @@
-"""ApiVersions: which APIs this broker serves, in which versions. The one request that is answered in any version."""
+"""ApiVersions: which APIs this broker serves, in which versions, and the features of the cluster.
+
+The one request that is answered in any version.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,38 @@ from kopfka_wire.codec import codec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kopfka_broker.features import Features
     from kopfka_wire.apis import ApiKey, VersionRange
     from kopfka_wire.codec import Codec
 
 # the characters Kafka takes in a client's software name and version (KIP-511)
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
+_FIRST_WITH_FEATURES = 3
+# the first version whose readers take a feature that may be off, one whose lowest level is 0 (KAFKA-17011)
+_TAKES_LEVEL_ZERO = 4
 
 
-def answer_versions(request: Any, form: Codec, versions: Mapping[ApiKey, VersionRange]) -> Any:
+def answer_versions(request: Any, form: Codec, versions: Mapping[ApiKey, VersionRange], features: Features) -> Any:
     """Return the answer to an ApiVersions request of a version this broker knows."""
     names = [getattr(request, field, "none") for field in ("client_software_name", "client_software_version")]
     if not all(map(_is_software_name, names)):
         return form.make(error_code=ErrorCode.invalid_request, api_keys=())
-    return form.make(error_code=ErrorCode.none, api_keys=_keys(form, versions))
+    if form.version < _FIRST_WITH_FEATURES:
+        return form.make(error_code=ErrorCode.none, api_keys=_keys(form, versions))
+    return form.make(
+        error_code=ErrorCode.none,
+        api_keys=_keys(form, versions),
+        supported_features=tuple(
+            form.make("SupportedFeatureKey", name=name, min_version=feature.lowest, max_version=feature.highest)
+            for name, feature in features.supported.items()
+            if feature.lowest or form.version >= _TAKES_LEVEL_ZERO
+        ),
+        finalized_features_epoch=features.epoch,
+        finalized_features=tuple(
+            form.make("FinalizedFeatureKey", name=name, min_version_level=level, max_version_level=level)
+            for name, level in features.finalized.items()
+        ),
+    )
 
 
 def unsupported_versions(versions: Mapping[ApiKey, VersionRange]) -> bytes:
