@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.features import Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
+from kopfka_broker.metadata_store import MetadataStore
 from kopfka_broker.metrics import BrokerMetrics
 from kopfka_broker.offsets_log import BrokerOffsetsLog
 from kopfka_broker.security.authorizer import AllowAll
@@ -38,6 +39,7 @@ class Cluster:
         self.listeners = listeners
         self.metrics = BrokerMetrics()
         self.features = Features()
+        self.documents = MetadataStore(directory)
         self.authorizer: Authorizer = AllowAll()
         self.logs = LogManager(
             directory,
@@ -56,7 +58,7 @@ class Cluster:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self.logs.open()
-        self.config.load_altered(self.directory)
+        self.config.load_altered(self.documents)
         self.config.on_change(self._apply_topic_defaults)
         if self.config.altered[""] or len(self.config.altered) > 1:
             self._apply_topic_defaults()

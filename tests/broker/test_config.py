@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from kopfka_broker.config.definitions import ConfigType, definitions
 from kopfka_broker.config.described import describe_all_brokers, describe_broker, describe_topic
 from kopfka_broker.config.used import USED
-from kopfka_broker.config.values import ALTERED_FILE, BrokerConfig, Source, check_topic_configs
+from kopfka_broker.config.values import BrokerConfig, Source, check_topic_configs
+from kopfka_broker.metadata_store import MetadataStore
+from kopfka_broker.storage.errors import DataFolderError
 from kopfka_runtime.errors import SettingsError
 
 
@@ -99,14 +101,14 @@ def test_a_topic_s_own_settings_win():
 
 def test_what_was_altered_wins_and_is_kept(tmp_path):
     config = BrokerConfig({"log.retention.ms": "1000"})
-    config.load_altered(tmp_path)
+    config.load_altered(MetadataStore(tmp_path))
     told = []
     config.on_change(lambda: told.append(True))
     config.alter("", {"log.retention.ms": "2000", "log.segment.bytes": "2000000"})
     config.alter("1", {"log.retention.ms": "3000"})
     assert told == [True, True]
     again = BrokerConfig({"log.retention.ms": "1000"})
-    again.load_altered(tmp_path)
+    again.load_altered(MetadataStore(tmp_path))
     for each in (config, again):
         assert each.log_config({}).retention_ms == 3000
         assert each.log_config({}).segment_bytes == 2_000_000
@@ -120,9 +122,9 @@ def test_what_was_altered_wins_and_is_kept(tmp_path):
 
 
 def test_a_damaged_file_of_altered_configs_is_told(tmp_path):
-    (tmp_path / ALTERED_FILE).write_text("{")
-    with pytest.raises(SettingsError, match="damaged"):
-        BrokerConfig({}).load_altered(tmp_path)
+    (tmp_path / "altered-broker-configs.json").write_text("{")
+    with pytest.raises(DataFolderError, match="damaged"):
+        BrokerConfig({}).load_altered(MetadataStore(tmp_path))
 
 
 def test_described_topic_shows_sources_as_kafka_does():

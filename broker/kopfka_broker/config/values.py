@@ -7,21 +7,20 @@ not here. Precedence and the order of synonyms are Kafka's: altered for this bro
 from __future__ import annotations
 
 import enum
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.config.definitions import Definition, Synonym, definitions
-from kopfka_broker.storage.checkpoints import write_atomically
 from kopfka_broker.storage.config import LogConfig
 from kopfka_runtime.errors import SettingsError
 from kopfka_runtime.settings import unknown_setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-ALTERED_FILE = "altered-broker-configs.json"
+    from kopfka_broker.metadata_store import Document, MetadataStore
+
+_ALTERED = "altered-broker-configs"
 
 
 class Source(enum.IntEnum):
@@ -59,7 +58,7 @@ class BrokerConfig:
             self._definitions[name].parse(text)
         self.file_settings = dict(file_settings)
         self.altered: dict[str, dict[str, str]] = {"": {}}
-        self._path: Path | None = None
+        self._document: Document | None = None
         self.node_id = node_id if node_id is not None else self._file_node_id()
         self._listeners: list[Callable[[], None]] = []
         self._parsed: dict[str, Any] = {}
@@ -71,21 +70,17 @@ class BrokerConfig:
                 return int(self.file_settings[name])
         return 1
 
-    def load_altered(self, directory: Path) -> None:
+    def load_altered(self, store: MetadataStore) -> None:
         """Read what was altered while a broker ran over this data folder.
 
         Raises:
-            SettingsError: the file was damaged by hand.
+            DataFolderError: the file was damaged by hand.
         """
-        self._path = directory / ALTERED_FILE
-        try:
-            loaded = json.loads(self._path.read_text("utf-8"))
-        except FileNotFoundError:
-            return
-        except ValueError as error:
-            raise SettingsError(f"{self._path} is damaged ({error}): repair or remove it") from None
-        self.altered = {"": {}} | loaded
-        self._forget()
+        self._document = store.document(_ALTERED, secret=True)  # passwords of key stores may be among them
+        loaded = self._document.load()
+        if loaded is not None:
+            self.altered = {"": {}} | loaded
+            self._forget()
 
     def alter(self, broker: str, settings: dict[str, str]) -> None:
         """Replace what was altered for `broker` (its id, or empty for all) and keep it, durably.
@@ -94,8 +89,8 @@ class BrokerConfig:
             KafkaStorageError: it cannot be kept; nothing has changed.
         """
         altered = self.altered | {broker: settings}
-        if self._path is not None:
-            write_atomically(self._path, json.dumps(altered, indent=1, sort_keys=True).encode())
+        if self._document is not None:
+            self._document.save(altered)
         self.altered = altered
         self._forget()
         for listener in self._listeners:
