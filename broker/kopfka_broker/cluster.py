@@ -8,26 +8,29 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.apis.errors import ApiError, not_authorized
+from kopfka_broker.coordinators.topics import GROUPS, InternalTopic
 from kopfka_broker.features import Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metadata_store import MetadataStore
 from kopfka_broker.metrics import BrokerMetrics
-from kopfka_broker.offsets_log import BrokerOffsetsLog
-from kopfka_broker.security.authorizer import AllowAll
+from kopfka_broker.security.authorizer import CLUSTER_NAME, ResourceType, authorizer_from
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from uuid import UUID
 
     from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.context import RequestContext
     from kopfka_broker.listeners import Listeners
-    from kopfka_broker.security.authorizer import Authorizer, Operation, ResourceType
+    from kopfka_broker.security.authorizer import Operation
     from kopfka_broker.storage import PartitionLog, Topic
 
 log = logging.getLogger(__name__)
+
+_FEATURES = "feature-levels"
 
 
 class Cluster:
@@ -40,14 +43,24 @@ class Cluster:
         self.metrics = BrokerMetrics()
         self.features = Features()
         self.documents = MetadataStore(directory)
-        self.authorizer: Authorizer = AllowAll()
+        self.authorizer = authorizer_from(config, self.documents)
         self.logs = LogManager(
             directory,
             config.log_config({}),
             node_id=config.node_id,
             settings=StorageSettings.from_config(config.number),
         )
-        offsets = BrokerOffsetsLog(self.logs, config, self.create_topic)
+        offsets = InternalTopic(
+            self.logs,
+            self.create_topic,
+            GROUPS,
+            config.number("offsets.topic.num.partitions"),
+            {
+                "cleanup.policy": "compact",
+                "compression.type": "producer",
+                "segment.bytes": str(config.number("offsets.topic.segment.bytes")),
+            },
+        )
         self.groups = GroupCoordinator(offsets, GroupSettings.from_config(config.number), cluster=self)
 
     def open(self) -> None:
@@ -59,15 +72,34 @@ class Cluster:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.logs.open()
         self.config.load_altered(self.documents)
+        self.features.chosen = self.documents.document(_FEATURES).load() or {}
+        self.authorizer.load()
         self.config.on_change(self._apply_topic_defaults)
         if self.config.altered[""] or len(self.config.altered) > 1:
             self._apply_topic_defaults()
 
     # -- what APIs ask ------------------------------------------------------------------------------------------------
 
-    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
-        """Tell whether the client of a request may do this to one resource."""
-        return self.authorizer.allows(context, operation, resource, name)
+    def allows(
+        self,
+        context: RequestContext,
+        operation: Operation,
+        resource: ResourceType,
+        name: str,
+        *,
+        log_denied: bool = True,
+    ) -> bool:
+        """Tell whether the client of a request may do this to one resource (see `Authorizer.allows`)."""
+        return self.authorizer.allows(context, operation, resource, name, log_denied=log_denied)
+
+    def check_cluster(self, context: RequestContext, operation: Operation) -> None:
+        """Check that the client of a request may do this to the cluster as a whole.
+
+        Raises:
+            ApiError: it may not (CLUSTER_AUTHORIZATION_FAILED).
+        """
+        if not self.allows(context, operation, ResourceType.CLUSTER, CLUSTER_NAME):
+            raise not_authorized(context)
 
     def broker(self, listener: str) -> Node:
         """Return this broker with the address for clients of `listener`."""
@@ -84,6 +116,12 @@ class Cluster:
         """Return a partition's log."""
         found = self.logs.topics.get(topic)
         return found.partitions[index] if found is not None and 0 <= index < len(found.partitions) else None
+
+    @property
+    def cordoned(self) -> bool:
+        """Whether no partition may be added to the data folder now (cordoned.log.dirs, KIP-1066)."""
+        folders = self.config.get("cordoned.log.dirs")
+        return bool(folders) and ("*" in folders or str(self.directory.absolute()) in folders)
 
     def min_insync_replicas(self, topic: Topic) -> int:
         """min.insync.replicas of a topic; above 1, `acks=all` cannot be kept here, as on any cluster of one broker."""
@@ -153,6 +191,15 @@ class Cluster:
             self.config.alter(broker, settings)
         except StorageError as error:
             raise ApiError(error.code, f"cannot keep the configuration: {error}") from error
+
+    def finalize_features(self, levels: Mapping[str, int]) -> None:
+        """Give features these levels, which the caller has checked; durably.
+
+        Raises:
+            StorageError: it cannot be kept; the levels are as they were.
+        """
+        self.documents.document(_FEATURES).save(self.features.chosen | levels)
+        self.features.finalize(levels)
 
     def _apply_topic_defaults(self) -> None:
         """Let topics follow broker configs that are their defaults."""

@@ -18,7 +18,7 @@ from kopfka_runtime.errors import KopfkaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kopfka_broker.groups.journal import Journal
+    from kopfka_broker.coordinators.journal import Journal
     from kopfka_broker.groups.ports import OffsetsLog, OffsetsRecord
 
 _LEAST = 1_000

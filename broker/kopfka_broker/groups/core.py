@@ -12,7 +12,7 @@ from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.compaction import Compaction
 from kopfka_broker.groups.errors import of_the_log
-from kopfka_broker.groups.journal import Journal
+from kopfka_broker.coordinators.journal import Journal
 from kopfka_broker.groups.membership import Membership
 from kopfka_broker.groups.offsets import CommittedOffsets
 from kopfka_broker.groups.ports import OffsetsRecord
@@ -23,13 +23,13 @@ from kopfka_broker.groups.records import (
     encode_offset_value,
     partition_for,
 )
-from kopfka_broker.groups.timers import Timers
+from kopfka_broker.coordinators.timers import Timers
 from kopfka_runtime.errors import KopfkaError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from kopfka_broker.groups.journal import Write
+    from kopfka_broker.coordinators.journal import Write
     from kopfka_broker.groups.ports import Clock, Cluster, OffsetsLog
     from kopfka_broker.groups.records import GroupMetadata
     from kopfka_broker.groups.settings import GroupSettings

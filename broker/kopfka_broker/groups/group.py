@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.answers import NO_MEMBER, JoinResult, SyncResult
-from kopfka_broker.groups.binary import Reader
+from kopfka_broker.coordinators.binary import Reader
 from kopfka_broker.groups.errors import GroupError
 from kopfka_broker.groups.records import GroupMetadata, MemberMetadata, java_hash
 

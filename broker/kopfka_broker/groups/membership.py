@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kopfka_broker.groups.rebalance import Store
     from kopfka_broker.groups.records import GroupMetadata
     from kopfka_broker.groups.settings import GroupSettings
-    from kopfka_broker.groups.timers import Timers
+    from kopfka_broker.coordinators.timers import Timers
 
     JoinReply = Callable[[JoinResult], None]
     SyncReply = Callable[[SyncResult], None]

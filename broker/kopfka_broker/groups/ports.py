@@ -1,74 +1,33 @@
-"""What the group coordinator needs from the rest of the broker: a log, the topics, an address, the time.
+"""What the group coordinator needs from the rest of the broker: the topics, and its own address.
 
-The broker implements these protocols; the coordinator opens no file and no socket itself.
+The log and the time are what every coordinator needs (`coordinators.ports`).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kopfka_broker.context import RequestContext
+from kopfka_broker.coordinators.ports import Clock, StateRecord, SystemClock, TransactionalLog, TrimmableLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from kopfka_broker.security.authorizer import Operation, ResourceType
+
+__all__ = ["Clock", "Cluster", "Handler", "Node", "OffsetsLog", "OffsetsRecord", "SystemClock", "TrimmableLog"]
 
 Handler = Callable[[Any, RequestContext], Awaitable[Any]]
 """Takes a kio request entity and gives the kio response entity of the same API and version."""
 
 
-class OffsetsRecord(NamedTuple):
-    """One record of `__consumer_offsets`; a value of None is a tombstone."""
+OffsetsRecord = StateRecord
+"""One record of `__consumer_offsets`."""
 
-    key: bytes
-    value: bytes | None
-
-
-class OffsetsLog(Protocol):
-    """The topic `__consumer_offsets`, created when it is first written to."""
-
-    @property
-    def partition_count(self) -> int:
-        """offsets.topic.num.partitions, or what the existing topic has; never changes while the process runs."""
-        ...
-
-    def append(self, partition: int, records: Sequence[OffsetsRecord], timestamp_ms: int) -> int:
-        """Append all records as one batch and return the offset after the last one, as `flushed` takes it.
-
-        Raises:
-            KopfkaError: nothing was appended; with an attribute `code` (kio's ErrorCode) where the storage has one.
-        """
-        ...
-
-    async def flushed(self, partition: int, offset: int) -> None:
-        """Return once everything below `offset` is as durable as `acks=all` promises.
-
-        Raises:
-            KopfkaError: it is not, and may never be.
-        """
-        ...
-
-    def read_all(self, partition: int) -> Iterator[OffsetsRecord]:
-        """Give every data record of the partition, oldest first (no control records, none of aborted transactions)."""
-        ...
-
-
-@runtime_checkable
-class TrimmableLog(Protocol):
-    """A log that can let go of its oldest records."""
-
-    def trim(self, partition: int, before_offset: int) -> None:
-        """Move the log start offset of a partition up, as DeleteRecords does; `read_all` starts there from then on.
-
-        Raises:
-            KopfkaError: it stays where it was.
-        """
-        ...
+OffsetsLog = TransactionalLog
+"""The topic `__consumer_offsets`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +61,3 @@ class Cluster(Protocol):
     def broker(self, listener: str) -> Node:
         """Return this broker with the address advertised to clients of `listener`."""
         ...
-
-
-class Clock(Protocol):
-    """The time, twice."""
-
-    def wall_ms(self) -> int:
-        """Milliseconds since 1970, as they are stored in records."""
-        ...
-
-    def monotonic_ms(self) -> int:
-        """Milliseconds since an arbitrary moment, for timeouts; never goes back."""
-        ...
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def wall_ms(self) -> int:
-        """Milliseconds since 1970."""
-        return time.time_ns() // 1_000_000
-
-    def monotonic_ms(self) -> int:
-        """Milliseconds since an arbitrary moment."""
-        return time.monotonic_ns() // 1_000_000

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from kopfka_broker.groups.binary import Reader, Writer
+from kopfka_broker.coordinators.binary import Reader, Writer
 from kopfka_broker.groups.errors import MalformedRecordError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kopfka_broker.groups.timers import Timers
+from kopfka_broker.coordinators.timers import Timers
 
 keys = st.sampled_from("abcd")
 steps = st.one_of(

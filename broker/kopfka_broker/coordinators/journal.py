@@ -1,4 +1,4 @@
-"""Writes to `__consumer_offsets`: a change takes effect once it is durable, and in the order it was written.
+"""Writes to an internal topic: a change takes effect once it is durable, and in the order it was written.
 
 So what a reader has seen is never taken back by a crash. It knows partitions and records, not what is in them.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kopfka_broker.groups.ports import Clock, OffsetsLog, OffsetsRecord
+    from kopfka_broker.coordinators.ports import Clock, StateLog, StateRecord
 
 # The records of one request are one batch of the log, except where that would come near Kafka's message.max.bytes.
 _LONGEST_BATCH = 900_000
@@ -31,7 +31,7 @@ class Write:
 class Journal:
     """Appends now, waits for the disk, then applies."""
 
-    def __init__(self, store: OffsetsLog, clock: Clock) -> None:
+    def __init__(self, store: StateLog, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._pending: dict[int, deque[Write]] = {}
@@ -40,7 +40,7 @@ class Journal:
         self.on_quiet: Callable[[int], None] | None = None
         """Called with a partition when everything written to it is durable and applied."""
 
-    def append(self, partition: int, records: Sequence[OffsetsRecord], apply: Callable[[], None]) -> Write:
+    def append(self, partition: int, records: Sequence[StateRecord], apply: Callable[[], None]) -> Write:
         """Append records; `apply` is called once they are durable, during `settle` of this or a later write.
 
         Raises:
@@ -77,11 +77,11 @@ class Journal:
             self.on_quiet(write.partition)
 
 
-def _chunks(records: Sequence[OffsetsRecord]) -> list[Sequence[OffsetsRecord]]:
+def _chunks(records: Sequence[StateRecord]) -> list[Sequence[StateRecord]]:
     sizes = [len(record.key) + len(record.value or b"") + _RECORD_OVERHEAD for record in records]
     if sum(sizes) <= _LONGEST_BATCH:
         return [records]
-    chunks: list[Sequence[OffsetsRecord]] = []
+    chunks: list[Sequence[StateRecord]] = []
     begin = total = 0
     for index, size in enumerate(sizes):
         if total + size > _LONGEST_BATCH and index > begin:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import Self
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INT8 = struct.Struct(">b")
 _INT16 = struct.Struct(">h")
 _INT32 = struct.Struct(">i")
 _INT64 = struct.Struct(">q")
@@ -13,8 +18,15 @@ _INT64 = struct.Struct(">q")
 class Writer:
     """Appends primitive values to a buffer; every method but `finish` returns the writer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, flexible: bool = False) -> None:
+        """Write strings, bytes and counts in their compact form where `flexible`."""
         self._parts = bytearray()
+        self._flexible = flexible
+
+    def int8(self, value: int) -> Self:
+        """Append INT8."""
+        self._parts += _INT8.pack(value)
+        return self
 
     def int16(self, value: int) -> Self:
         """Append INT16."""
@@ -39,14 +51,22 @@ class Writer:
         self._parts.append(value)
         return self
 
+    def uuid(self, value: UUID) -> Self:
+        """Append UUID."""
+        return self.raw(value.bytes)
+
     def string(self, value: str) -> Self:
-        """Append STRING."""
+        """Append STRING, or COMPACT_STRING in a flexible version."""
+        if self._flexible:
+            return self.compact_string(value)
         data = value.encode()
         return self.int16(len(data)).raw(data)
 
     def nullable_string(self, value: str | None) -> Self:
-        """Append NULLABLE_STRING."""
-        return self.int16(-1) if value is None else self.string(value)
+        """Append NULLABLE_STRING, or its compact form in a flexible version."""
+        if value is None:
+            return self.varint(0) if self._flexible else self.int16(-1)
+        return self.string(value)
 
     def compact_string(self, value: str) -> Self:
         """Append COMPACT_STRING."""
@@ -54,8 +74,20 @@ class Writer:
         return self.varint(len(data) + 1).raw(data)
 
     def sized(self, value: bytes) -> Self:
-        """Append BYTES."""
-        return self.int32(len(value)).raw(value)
+        """Append BYTES, or COMPACT_BYTES in a flexible version."""
+        return self.count(len(value)).raw(value)
+
+    def count(self, count: int) -> Self:
+        """Append the number of an array's elements."""
+        return self.varint(count + 1) if self._flexible else self.int32(count)
+
+    def tagged_fields(self, fields: Mapping[int, bytes] | None = None) -> Self:
+        """Append the tagged fields that end a flexible structure, in the order of their tags."""
+        fields = fields or {}
+        self.varint(len(fields))
+        for tag in sorted(fields):
+            self.varint(tag).varint(len(fields[tag])).raw(fields[tag])
+        return self
 
     def raw(self, value: bytes) -> Self:
         """Append bytes as they are."""
@@ -70,11 +102,24 @@ class Writer:
 class Reader:
     """Reads primitive values from a buffer; what ends too early raises ValueError or struct.error."""
 
-    def __init__(self, buffer: bytes) -> None:
+    def __init__(self, buffer: bytes, *, flexible: bool = False) -> None:
         self._buffer = buffer
         self._position = 0
-        self.flexible = False
+        self.flexible = flexible
         """Whether strings, bytes and counts are in their compact form."""
+
+    @property
+    def left(self) -> int:
+        """How many bytes were not read yet."""
+        return len(self._buffer) - self._position
+
+    def int8(self) -> int:
+        """Read INT8."""
+        return int(self._unpack(_INT8))
+
+    def uuid(self) -> UUID:
+        """Read UUID."""
+        return UUID(bytes=self.raw(16))
 
     def int16(self) -> int:
         """Read INT16."""
