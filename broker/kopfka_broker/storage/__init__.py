@@ -12,6 +12,7 @@ from kopfka_broker.storage.errors import (
     InvalidRecordError,
     InvalidTimestampError,
     InvalidTopicError,
+    InvalidTxnStateError,
     KafkaStorageError,
     MessageTooLargeError,
     OffsetOutOfRangeError,
@@ -19,6 +20,7 @@ from kopfka_broker.storage.errors import (
     RecordListTooLargeError,
     StorageError,
     TopicExistsError,
+    TransactionCoordinatorFencedError,
     UnknownTopicError,
     UnsupportedCompressionTypeError,
 )
@@ -26,8 +28,10 @@ from kopfka_broker.storage.log import Appended, PartitionLog
 from kopfka_broker.storage.manager import LogManager
 from kopfka_broker.storage.schedule import StorageSettings
 from kopfka_broker.storage.topics import Topic
+from kopfka_broker.storage.transactions import AbortedTransaction
 
 __all__ = [
+    "AbortedTransaction",
     "Appended",
     "CorruptMessageError",
     "DataFolderError",
@@ -36,6 +40,7 @@ __all__ = [
     "InvalidRecordError",
     "InvalidTimestampError",
     "InvalidTopicError",
+    "InvalidTxnStateError",
     "KafkaStorageError",
     "LogConfig",
     "LogManager",
@@ -48,6 +53,7 @@ __all__ = [
     "StorageSettings",
     "Topic",
     "TopicExistsError",
+    "TransactionCoordinatorFencedError",
     "UnknownTopicError",
     "UnsupportedCompressionTypeError",
 ]

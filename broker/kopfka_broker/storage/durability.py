@@ -51,6 +51,10 @@ class Durability:
             self._indexes[segment.index.path] = None
             self._indexes[segment.times.path] = None
 
+    def wrote(self, path: Path) -> None:
+        """Have the next sync put a small file beside the log on disk as well."""
+        self._indexes[path] = None
+
     async def reach(self, offset: int) -> None:
         """Return once every record below `offset` is on disk; raises KafkaStorageError."""
         if offset > self.recovery_point:

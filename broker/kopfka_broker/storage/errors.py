@@ -91,6 +91,18 @@ class InvalidProducerEpochError(StorageError):
     number = 47
 
 
+class InvalidTxnStateError(StorageError):
+    """A batch is no part of a transaction its producer has open, or outside of the one it has open."""
+
+    number = 48
+
+
+class TransactionCoordinatorFencedError(StorageError):
+    """A marker comes from a coordinator that another one has replaced."""
+
+    number = 52
+
+
 class KafkaStorageError(StorageError):
     """The disk failed or is full; what was written before can still be read."""
 

@@ -13,15 +13,18 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kopfka_broker.storage.config import KEEP_COMPRESSION
 from kopfka_broker.storage.durability import Durability
 from kopfka_broker.storage.epochs import LeaderEpochs
 from kopfka_broker.storage.errors import KafkaStorageError, OffsetOutOfRangeError
 from kopfka_broker.storage.indexes import MAX_RELATIVE_OFFSET
 from kopfka_broker.storage.placement import place, place_at_time
 from kopfka_broker.storage.producers import ProducerStates
+from kopfka_broker.storage.recompression import recompressed
 from kopfka_broker.storage.segment import Segment
-from kopfka_broker.storage.snapshots import save_snapshot
+from kopfka_broker.storage.snapshots import Snapshots
 from kopfka_broker.storage.times import find_max_timestamp, find_offset_for_time
+from kopfka_broker.storage.transactions import AbortedTransaction, AbortedTransactions, Marker, encode_marker
 from kopfka_broker.storage.validation import validate
 from kopfka_wire.batches import (
     HEADER_SIZE,
@@ -29,6 +32,7 @@ from kopfka_wire.batches import (
     LOG_OVERHEAD,
     NO_PRODUCER_ID,
     NO_TIMESTAMP,
+    read_header,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
     from kopfka_broker.storage.config import LogConfig
     from kopfka_broker.storage.disk import Disk
+    from kopfka_broker.storage.producers import Verification
     from kopfka_wire.batches import BatchHeader
 
     Buffer = bytes | bytearray | memoryview
@@ -66,8 +71,9 @@ class PartitionLog:
     """One partition's log. To be used on one thread."""
 
     __slots__ = (
-        "_bases", "_cursors", "_disk", "_watchers", "closed", "config", "directory", "durability", "epochs",
-        "leader_epoch", "log_end_offset", "log_start_offset", "partition", "producers", "segments", "topic", "topic_id",
+        "_bases", "_cursors", "_disk", "_watchers", "aborted", "closed", "config", "directory", "durability", "epochs",
+        "leader_epoch", "log_end_offset", "log_start_offset", "partition", "producers", "segments", "snapshots",
+        "topic", "topic_id",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +89,8 @@ class PartitionLog:
         self.leader_epoch = 0
         self.epochs = LeaderEpochs(directory)
         self.producers = ProducerStates()
+        self.aborted = AbortedTransactions(directory)
+        self.snapshots = Snapshots()
         self.segments: list[Segment] = []
         self.durability = Durability(self, disk)
         self.closed: str | None = None
@@ -102,8 +110,9 @@ class PartitionLog:
 
     @property
     def last_stable_offset(self) -> int:
-        """The high watermark: there are no transactions yet."""
-        return self.log_end_offset
+        """The first offset of the oldest open transaction, the high watermark where none is open."""
+        first = self.producers.first_unstable
+        return self.log_end_offset if first < 0 else max(first, self.log_start_offset)
 
     @property
     def recovery_point(self) -> int:
@@ -120,59 +129,70 @@ class PartitionLog:
         """The segment that is written to."""
         return self.segments[-1]
 
-    def append(self, records: Buffer, now_ms: int) -> Appended:
+    def append(
+        self, records: Buffer, now_ms: int, *, coordinator: bool = False, verified: Verification | None = None
+    ) -> Appended:
         """Write whole batches at the end, with one system call.
 
         The batches keep their bytes but for base offset and leader epoch, and timestamp type, largest timestamp and
         checksum where the topic's timestamps are LogAppendTime. A batch of an idempotent producer that was written
         before is not written again: the answer is where it is.
 
+        Args:
+            records: the batches.
+            now_ms: the time.
+            coordinator: a coordinator of this broker writes; it has no sequence numbers, and needs no pass.
+            verified: the pass (`producers.begin_verification`) for a batch that begins a transaction here.
+
         Raises:
             StorageError: nothing was written; the class says which error code the producer gets.
         """
         if self.closed or self.durability.unsafe:
             self._refuse()
-        batches = validate(records, self.config, now_ms)
+        batches = validate(records, self.config, now_ms, coordinator=coordinator)
         headers = [header for _, header in batches]
         idempotent = headers[0].producer_id != NO_PRODUCER_ID or len(headers) > 1
         if idempotent:
-            seen = [found for found in map(self.producers.duplicate, headers) if found is not None]
-            if len(seen) == len(headers):
-                return self._appended(seen[0].first_offset, seen[-1].last_offset, seen[0].timestamp)
-            self.producers.check(headers)
-        first = self.log_end_offset
-        total = len(records)
-        append_time = self.config.stamps_append_time
-        try:
-            segment = self._writable(total, headers, now_ms)
-            if append_time:
-                buffers = place_at_time(records, batches, first, self.leader_epoch, now_ms)
-            else:
-                buffers = place(records, batches, first, self.leader_epoch)
-            segment.write(buffers, total)
-        except KafkaStorageError as error:
-            reason = f"{error}; reading goes on, writing resumes when the disk takes it"
-            if self._disk.failed(self.directory, reason):
-                self._disk.later(PROBE_INTERVAL_MS, self._probe)
-            raise
-        if self._disk.offline:
-            self._disk.recovered(self.directory)
+            if not coordinator:
+                seen = [found for found in map(self.producers.duplicate, headers) if found is not None]
+                if len(seen) == len(headers):
+                    return self._appended(seen[0].first_offset, seen[-1].last_offset, seen[0].timestamp)
+            self.producers.check(headers, verified=verified, coordinator=coordinator)
+        if self.config.compression_type != KEEP_COMPRESSION:
+            records, batches = recompressed(records, batches, self.config)
+        return self._write(records, batches, now_ms, idempotent=idempotent)
 
-        offset, interval = first, self.config.index_interval_bytes
-        for header in headers:
-            last = offset + header.last_offset_delta
-            time = now_ms if append_time else header.max_timestamp
-            segment.added(header.size, last, time, interval)
-            if idempotent:
-                self.producers.update(header, offset, time)
-            offset = last + 1
-        self.log_end_offset = offset
-        self._disk.written(total)
-        if self.config.flushes:
-            self.durability.appended(offset)
-        if self._watchers:
-            self._wake()
-        return self._appended(first, offset - 1, now_ms)
+    def append_marker(
+        self,
+        producer_id: int,
+        producer_epoch: int,
+        *,
+        commit: bool,
+        coordinator_epoch: int,
+        now_ms: int,
+        transaction_version: int = 0,
+    ) -> Appended:
+        """End a producer's transaction in this log, whether or not it has written here.
+
+        Args:
+            producer_id: of the producer.
+            producer_epoch: of the transaction, from transaction version 2 on the one after it.
+            commit: or abort.
+            coordinator_epoch: leader epoch of the coordinator's partition of `__transaction_state`.
+            now_ms: the time.
+            transaction_version: level of the feature `transaction.version` that the transaction ran under.
+
+        Raises:
+            InvalidProducerEpochError: the producer has written with a newer epoch.
+            TransactionCoordinatorFencedError: a newer coordinator has written a marker for it.
+            KafkaStorageError: the disk is full or failed. Nothing was written in any case.
+        """
+        if self.closed or self.durability.unsafe:
+            self._refuse()
+        marker = Marker(producer_id, producer_epoch, coordinator_epoch, commit)
+        self.producers.check_marker(marker, transaction_version)
+        records = encode_marker(marker, now_ms)
+        return self._write(records, [(0, read_header(records))], now_ms, idempotent=False, marker=marker)
 
     async def flushed(self, offset: int) -> None:
         """Return once every record below `offset` is on disk.
@@ -182,11 +202,13 @@ class PartitionLog:
         """
         await self.durability.reach(offset)
 
-    def read(self, offset: int, max_bytes: int, *, min_one: bool = True) -> bytes | memoryview:
+    def read(
+        self, offset: int, max_bytes: int, *, min_one: bool = True, before: int | None = None
+    ) -> bytes | memoryview:
         """Return whole batches, beginning with the one that holds `offset`; empty at the log end offset.
 
-        At most `max_bytes`, but the first batch whole even if it is larger where `min_one`. One call reads from one
-        segment.
+        At most `max_bytes`, but the first batch whole even if it is larger where `min_one`; none that holds `before`
+        or comes behind it. One call reads from one segment.
 
         Raises:
             OffsetOutOfRangeError: the offset is below the log start offset or above the log end offset.
@@ -194,7 +216,10 @@ class PartitionLog:
         """
         segment, position = self._locate(offset)
         left = segment.size - position
-        if not left:
+        if before is not None and left:
+            left = min(left, self._position_in(segment, before) - position)
+            max_bytes = min(max_bytes, left)
+        if left <= 0:
             return b""
         data = segment.read(position, max_bytes)
         count = len(data)
@@ -214,15 +239,35 @@ class PartitionLog:
         self._remember(base_offset + delta + 1, segment, position + end)
         return data if end == count else memoryview(data)[:end]
 
-    def bytes_from(self, offset: int) -> int:
-        """Return how many bytes reads from `offset` on could give now.
+    def bytes_from(self, offset: int, before: int | None = None) -> int:
+        """Return how many bytes reads from `offset` on, as far as `before`, could give now.
 
         Raises:
             OffsetOutOfRangeError: the offset is below the log start offset or above the log end offset.
         """
+        if before is not None and before < self.log_end_offset:
+            return 0 if offset >= before else self.bytes_from(offset) - self._bytes_behind(self.place_of(before))
         if offset == self.log_end_offset:
             return 0
-        segment, position = self._locate(offset)
+        return self._bytes_behind(self._locate(offset))
+
+    def aborted_transactions(self, from_offset: int, to_offset: int) -> list[AbortedTransaction]:
+        """Return the aborted transactions that have records from `from_offset` on and below `to_offset`."""
+        return self.aborted.collect(from_offset, to_offset)
+
+    def place_of(self, offset: int) -> tuple[Segment, int]:
+        """Return the segment and the position in it where the batch begins that holds `offset`; it is remembered.
+
+        Raises:
+            OffsetOutOfRangeError: the offset is below the log start offset or above the log end offset.
+            KafkaStorageError: the disk failed.
+        """
+        place = self._locate(offset)
+        self._remember(offset, *place)
+        return place
+
+    def _bytes_behind(self, place: tuple[Segment, int]) -> int:
+        segment, position = place
         total = segment.size - position
         for later in reversed(self.segments):
             if later is segment:
@@ -275,6 +320,7 @@ class PartitionLog:
     def add_segment(self, base_offset: int, now_ms: int) -> Segment:
         """Make a new, empty segment the active one; its file comes with its first write."""
         segment = Segment(self.directory, base_offset, self._disk.files, now_ms)
+        segment.jitter_ms = self.config.jitter_ms()
         self.segments.append(segment)
         self._bases.append(base_offset)
         self.durability.new_files = True
@@ -284,7 +330,7 @@ class PartitionLog:
         """Take the oldest segments out of the log, which has at least one more; the files are left to the caller."""
         dropped, self.segments = self.segments[:count], self.segments[count:]
         del self._bases[:count]
-        self._cursors.clear()
+        self._forget(dropped)
         self.log_start_offset = max(self.log_start_offset, self.segments[0].base_offset)
         self.durability.recovery_point = max(self.recovery_point, self.log_start_offset)
         return dropped
@@ -293,7 +339,7 @@ class PartitionLog:
         """Take all segments but the oldest `keep` out of the log; the files are left to the caller."""
         dropped, self.segments = self.segments[keep:], self.segments[:keep]
         del self._bases[keep:]
-        self._cursors.clear()
+        self._forget(dropped)
         return dropped
 
     def roll(self, now_ms: int) -> Segment:
@@ -303,7 +349,7 @@ class PartitionLog:
             KafkaStorageError: the disk is full or failed; the log is as it was.
         """
         self.durability.store_indexes(self.active, closing=True)
-        save_snapshot(self.directory, self.producers, self.log_end_offset)
+        self.snapshots.save(self)
         segment = self.add_segment(self.log_end_offset, now_ms)
         try:
             segment.write([], 0)  # the file must be there before older ones may go
@@ -328,6 +374,75 @@ class PartitionLog:
         """Return the index of the segment whose range holds `offset`."""
         return max(0, bisect_right(self._bases, offset) - 1)
 
+    def _write(
+        self,
+        records: Buffer,
+        batches: list[tuple[int, BatchHeader]],
+        now_ms: int,
+        *,
+        idempotent: bool,
+        marker: Marker | None = None,
+    ) -> Appended:
+        """Write batches that were found good, and take note of what they say."""
+        headers = [header for _, header in batches]
+        first = self.log_end_offset
+        total = len(records)
+        append_time = self.config.stamps_append_time
+        try:
+            segment = self._writable(total, headers, now_ms)
+            if append_time:
+                buffers = place_at_time(records, batches, first, self.leader_epoch, now_ms)
+            else:
+                buffers = place(records, batches, first, self.leader_epoch)
+            if marker is None:
+                segment.write(buffers, total)
+            else:
+                self._write_marker(segment, buffers, total, marker)
+        except KafkaStorageError as error:
+            reason = f"{error}; reading goes on, writing resumes when the disk takes it"
+            if self._disk.failed(self.directory, reason):
+                self._disk.later(PROBE_INTERVAL_MS, self._probe)
+            raise
+        if self._disk.offline:
+            self._disk.recovered(self.directory)
+
+        offset, interval = first, self.config.index_interval_bytes
+        for header in headers:
+            last = offset + header.last_offset_delta
+            time = now_ms if append_time else header.max_timestamp
+            segment.added(header.size, last, time, interval)
+            if idempotent:
+                self.producers.update(header, offset, time)
+            offset = last + 1
+        if marker is not None:
+            self.producers.complete(marker, now_ms)
+        self.log_end_offset = offset
+        self._disk.written(total)
+        if self.config.flushes:
+            self.durability.appended(offset)
+        if self._watchers:
+            self._wake()
+        return self._appended(first, offset - 1, now_ms)
+
+    def _write_marker(self, segment: Segment, buffers: list[Buffer], size: int, marker: Marker) -> None:
+        first = self.producers.open_transaction(marker.producer_id)
+        if marker.commit or first is None:
+            segment.write(buffers, size)
+            return
+        end = self.log_end_offset
+        entry = AbortedTransaction(marker.producer_id, first, end, self.producers.stable_after(marker, end))
+        self.durability.wrote(self.aborted.add(segment.base_offset, entry))
+        try:
+            segment.write(buffers, size)
+        except KafkaStorageError:
+            self.aborted.take_back(segment.base_offset)
+            raise
+
+    def _forget(self, dropped: list[Segment]) -> None:
+        self._cursors.clear()
+        for segment in dropped:
+            self.aborted.forget(segment.base_offset)
+
     def _refuse(self) -> None:
         raise KafkaStorageError(self.closed or self.durability.unsafe or "")
 
@@ -346,7 +461,7 @@ class PartitionLog:
         end_offset = self.log_end_offset + sum([header.last_offset_delta + 1 for header in headers])
         if (
             segment.is_full(self.config, adding)
-            or segment.waited_ms(newest, now_ms) > self.config.segment_ms
+            or segment.waited_ms(newest, now_ms) > self.config.roll_ms - segment.jitter_ms
             or end_offset - segment.base_offset > MAX_RELATIVE_OFFSET
         ):
             return self.roll(now_ms)
@@ -373,6 +488,13 @@ class PartitionLog:
             at += 1
             segment, position = self.segments[at], 0
         return segment, position
+
+    def _position_in(self, segment: Segment, offset: int) -> int:
+        """Where `offset` is in a segment: its beginning or its end where it is in another one."""
+        found, position = self.place_of(offset)
+        if found is segment:
+            return position
+        return segment.size if found.base_offset > segment.base_offset else 0
 
     def _remember(self, offset: int, segment: Segment, position: int) -> None:
         cursors = self._cursors

@@ -24,7 +24,6 @@ from kopfka_broker.storage.folder import FolderLock
 from kopfka_broker.storage.log import PartitionLog
 from kopfka_broker.storage.recovery import load
 from kopfka_broker.storage.schedule import Schedule, StorageSettings
-from kopfka_broker.storage.snapshots import save_snapshot
 from kopfka_broker.storage.topics import Topic, TopicEntry, check_name, read_topics, write_topics
 from kopfka_broker.storage.upkeep import Upkeep
 
@@ -195,7 +194,7 @@ class LogManager:
                 partition.epochs.assign(partition.leader_epoch, partition.log_end_offset)
             if partition.log_end_offset > partition.segments[0].base_offset:
                 partition.durability.store_indexes(partition.active, closing=True)
-                save_snapshot(partition.directory, partition.producers, partition.log_end_offset)
+                partition.snapshots.save(partition)
         except KafkaStorageError as error:
             wrong = str(error)
         wrong = self._disk.flusher.flush_now(partition.durability) or wrong

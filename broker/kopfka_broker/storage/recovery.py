@@ -5,6 +5,9 @@ process alone (`boot.py`) the batches after the last index entry are checked, af
 recovery point on; everything below it was synced. The first batch that is cut or fails its checksum ends the log: a
 sync covers all that was written before it, so nothing behind such a batch was ever acknowledged as being on disk. What
 is cut is said in the process's log.
+
+What is known of producers and transactions comes from the newest snapshot and the batches after it. After a crash of
+the system the aborted transactions of the segment with the recovery point, and of those after it, are found anew.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from typing import TYPE_CHECKING
 from kopfka_broker.storage.epochs import MAX_EPOCH
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.indexes import MAX_RELATIVE_OFFSET
-from kopfka_broker.storage.segment import DELETED_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, offset_name
+from kopfka_broker.storage.segment import DELETED_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, TXN_INDEX_SUFFIX, offset_name
 from kopfka_broker.storage.snapshots import load_snapshot, remove_useless_snapshots
+from kopfka_broker.storage.transactions import AbortedTransaction, decode_marker
 from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ def load(
     """
     try:
         partition.epochs.load()
-        snapshots = _load_segments(partition, log_start, now_ms)
+        snapshots, damaged = _load_segments(partition, log_start, now_ms)
         trusted = _FAR if same_boot else recovery_point
         _open_indexes(partition, len(partition.segments) - 1 if clean else partition.segment_at(trusted))
         if clean:
@@ -63,17 +67,23 @@ def load(
         end = partition.log_end_offset
         partition.log_start_offset = min(partition.log_start_offset, end)
         partition.durability.recovery_point = end if clean else min(recovery_point, end)
-        _load_producers(partition, snapshots)
+        doubtful = _FAR if clean or same_boot else partition.segments[partition.segment_at(recovery_point)].base_offset
+        _load_producers(partition, snapshots, min(doubtful, damaged))
         _load_epochs(partition, clean=clean)
         for segment in partition.segments:
             segment.release()
+        partition.aborted.release()
     except (OSError, CorruptBatchError) as error:
         raise KafkaStorageError(f"cannot load {partition.directory}: {error}") from error
 
 
-def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> list[int]:
-    """Take the segments in the folder, removing what a crash left; returns the offsets of the snapshots."""
-    bases, snapshots = [], []
+def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> tuple[list[int], int]:
+    """Take the segments in the folder, removing what a crash left.
+
+    Returns:
+        The offsets of the snapshots, and that from which on indexes of aborted transactions are damaged.
+    """
+    bases, snapshots, aborted = [], [], []
     for name in os.listdir(partition.directory):  # noqa: PTH208 - names are all that is needed
         stem, dot, suffix = name.partition(".")
         if name.endswith(_LEFTOVERS):
@@ -83,6 +93,8 @@ def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> list
             bases.append(int(stem))
         elif stem.isdigit() and dot + suffix == SNAPSHOT_SUFFIX:
             snapshots.append(int(stem))
+        elif stem.isdigit() and dot + suffix == TXN_INDEX_SUFFIX:
+            aborted.append(int(stem))
     bases.sort()
     for base in bases:
         found = (partition.directory / offset_name(base, LOG_SUFFIX)).stat()
@@ -90,7 +102,10 @@ def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> list
     if not bases:
         partition.add_segment(log_start, now_ms)
     partition.log_start_offset = max(log_start, partition.segments[0].base_offset)
-    return sorted(snapshots)
+    damaged = partition.aborted.load(base for base in aborted if base in bases) if aborted else None
+    if damaged is not None:
+        log.warning("%s is damaged and written anew", partition.aborted.path(damaged))
+    return sorted(snapshots), _FAR if damaged is None else damaged
 
 
 def _open_indexes(partition: PartitionLog, trusted: int) -> None:
@@ -234,19 +249,40 @@ def _batches(segment: Segment, position: int, end: int, *, check: bool) -> Itera
         position += header.size
 
 
-def _load_producers(partition: PartitionLog, snapshots: list[int]) -> None:
-    """Load the newest snapshot, and add what was written after it."""
+def _load_producers(partition: PartitionLog, snapshots: list[int], doubtful: int) -> None:
+    """Load the newest snapshot, and add what was written after it.
+
+    Aborted transactions whose marker is at `doubtful` or above are found anew: for that, an older snapshot is used.
+    """
     end = partition.log_end_offset
     bases = [segment.base_offset for segment in partition.segments]
     snapshots = remove_useless_snapshots(partition.directory, snapshots, bases, end)
-    offset = load_snapshot(partition.directory, partition.producers, snapshots)
+    partition.aborted.truncate(min(doubtful, end))
+    offset = load_snapshot(partition.directory, partition.producers, [at for at in snapshots if at <= doubtful])
     if offset is None:  # records below the log start offset are deleted, but their producers may still send the next
         offset = bases[0]
     if offset >= end:
         return
     for segment in partition.segments[partition.segment_at(offset) :]:
-        for _, header in segment.walk(segment.position_of(offset)):
-            partition.producers.update(header, header.base_offset, header.max_timestamp)
+        for position, header in segment.walk(segment.position_of(offset)):
+            if header.is_control:
+                _replay_marker(partition, segment, position, header, doubtful)
+            else:
+                partition.producers.update(header, header.base_offset, header.max_timestamp)
+
+
+def _replay_marker(
+    partition: PartitionLog, segment: Segment, position: int, header: BatchHeader, doubtful: int
+) -> None:
+    marker = decode_marker(header, segment.read(position, header.size))
+    if marker is None:
+        return
+    producers, offset = partition.producers, header.base_offset
+    first = producers.open_transaction(marker.producer_id)
+    if not marker.commit and first is not None and offset >= doubtful:
+        entry = AbortedTransaction(marker.producer_id, first, offset, producers.stable_after(marker, offset))
+        partition.durability.wrote(partition.aborted.add(segment.base_offset, entry))
+    producers.complete(marker, header.max_timestamp)
 
 
 def _load_epochs(partition: PartitionLog, *, clean: bool) -> None:

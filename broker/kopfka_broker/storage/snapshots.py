@@ -1,4 +1,4 @@
-"""The `.snapshot` files of a log: written at rolls and at a clean close, read at recovery, removed when useless."""
+"""The `.snapshot` files of a log: what is known of its producers as of an offset; read at recovery."""
 
 from __future__ import annotations
 
@@ -14,18 +14,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from kopfka_broker.storage.log import PartitionLog
     from kopfka_broker.storage.producers import ProducerStates
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
+
+_WORTH_BYTES = 16 * 1024 * 1024
 
 
-def save_snapshot(directory: Path, producers: ProducerStates, offset: int) -> None:
-    """Write the state as of `offset`. A disk that takes no snapshot is no reason to stop: recovery then reads more."""
-    path = directory / offset_name(offset, SNAPSHOT_SUFFIX)
-    try:
-        write_atomically(path, producers.encode(), durable=False)
-    except KafkaStorageError as error:
-        log.warning("%s; the next recovery reads more of the log instead", error)
+class Snapshots:
+    """The snapshots one log writes: at each roll, at a clean close, and now and then in a segment that grows.
+
+    Between rolls only the newest one is kept: recovery uses no other.
+    """
+
+    __slots__ = ("_base", "_offset", "_size")
+
+    def __init__(self) -> None:
+        self._offset = -1
+        self._base = -1
+        self._size = 0
+
+    def save(self, log: PartitionLog) -> None:
+        """Write the state as of the log end offset.
+
+        A disk that takes no snapshot is no reason to stop: recovery then reads more.
+        """
+        offset = log.log_end_offset
+        try:
+            write_atomically(
+                log.directory / offset_name(offset, SNAPSHOT_SUFFIX), log.producers.encode(), durable=False
+            )
+        except KafkaStorageError as error:
+            _log.warning("%s; the next recovery reads more of the log instead", error)
+            return
+        before, self._offset = self._offset, offset
+        self._base, self._size = log.active.base_offset, log.active.size
+        if before not in (-1, offset) and log.segments[log.segment_at(before)].base_offset != before:
+            _remove(log.directory / offset_name(before, SNAPSHOT_SUFFIX))
+
+    def checkpoint(self, log: PartitionLog) -> None:
+        """Write the state where a recovery would have much to read after the last snapshot."""
+        active = log.active
+        if active.size - (self._size if self._base == active.base_offset else 0) >= _WORTH_BYTES:
+            self.save(log)
 
 
 def load_snapshot(directory: Path, producers: ProducerStates, offsets: list[int]) -> int | None:
@@ -37,7 +69,7 @@ def load_snapshot(directory: Path, producers: ProducerStates, offsets: list[int]
         path = directory / offset_name(offset, SNAPSHOT_SUFFIX)
         if producers.decode(path.read_bytes()):
             return offset
-        log.warning("%s is damaged and removed", path)
+        _log.warning("%s is damaged and removed", path)
         path.unlink()
     return None
 

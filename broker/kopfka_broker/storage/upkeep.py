@@ -50,6 +50,7 @@ class Upkeep:
                 log.error("retention of %s-%s: %s", partition.topic, partition.partition, error)
             for segment in partition.segments[:-1]:
                 segment.release()
+            partition.aborted.release()
 
     def remove_due(self) -> None:
         """Remove the files and folders whose delay is over."""
@@ -79,7 +80,7 @@ class Upkeep:
             log.error("%s", error)
 
     def write_checkpoints(self) -> None:
-        """Write what changed of indexes, recovery points, high watermarks and log start offsets.
+        """Write what changed of indexes, producers, recovery points, high watermarks and log start offsets.
 
         Raises:
             KafkaStorageError: the disk is full or failed.
@@ -87,6 +88,7 @@ class Upkeep:
         logs = [entry for entry in self._logs() if not entry.closed and entry.log_end_offset]
         for entry in logs:
             entry.durability.store_indexes(entry.active)
+            entry.snapshots.checkpoint(entry)
         self._write(RECOVERY_POINTS, {(entry.topic, entry.partition): entry.recovery_point for entry in logs})
         self._write(HIGH_WATERMARKS, {(entry.topic, entry.partition): entry.high_watermark for entry in logs})
         self.write_log_starts()
