@@ -1,19 +1,23 @@
 """Records inside a batch (version 2): encoding a batch from records, decoding a batch to records.
 
-For those who look inside: time look-ups, the group coordinator, tests. The path of user data never comes here.
-Batches are written uncompressed; reading decompresses what `kopfka_wire.compression` can.
+For those who look inside: time look-ups, the coordinators, the log cleaner, topics that ask for another compression,
+tests. The path of plain user data never comes here. Who needs no more than keys and places walks the raw records
+(`walk_records`), who needs all decodes them.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crc32c import crc32c
 
 from kopfka_wire.batches import (
+    ATTRIBUTES_OFFSET,
     CONTROL_MASK,
+    CRC_OFFSET,
+    HEADER,
     HEADER_SIZE,
     LOG_OVERHEAD,
     MAGIC,
@@ -25,7 +29,7 @@ from kopfka_wire.batches import (
     CorruptBatchError,
     read_header,
 )
-from kopfka_wire.compression import CorruptCompressionError, decompress
+from kopfka_wire.compression import CorruptCompressionError, compress, decompress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,6 +51,20 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
+class RawRecord(NamedTuple):
+    """A record as it lies in the records section of a batch: what tells it apart, and where its bytes are."""
+
+    start: int
+    """Where its length begins."""
+    rest: int
+    """Where its offset delta begins, behind length, attributes and timestamp delta."""
+    end: int
+    timestamp_delta: int
+    offset_delta: int
+    key: bytes | None
+    has_value: bool
+
+
 def encode_batch(
     records: Iterable[Record],
     *,
@@ -58,8 +76,9 @@ def encode_batch(
     leader_epoch: int = 0,
     transactional: bool = False,
     control: bool = False,
+    compression: int = 0,
 ) -> bytes:
-    """Encode one uncompressed batch.
+    """Encode one batch, in the codec that `compression` is the number of.
 
     Records take the offsets from `base_offset` on, in their order; their own `offset` is not looked at, since a batch
     that is produced has none yet. A record whose timestamp is -1 gets `timestamp`.
@@ -82,13 +101,14 @@ def encode_batch(
         count += 1
     if base_timestamp is None:
         raise ValueError("a batch holds at least one record")
-    attributes = (TRANSACTIONAL_MASK if transactional else 0) | (CONTROL_MASK if control else 0)
+    attributes = (TRANSACTIONAL_MASK if transactional else 0) | (CONTROL_MASK if control else 0) | compression
+    section = bytes(compress(compression, bytes(body)))
     checked = _CHECKED.pack(
         attributes, count - 1, base_timestamp, max_timestamp, producer_id, producer_epoch, base_sequence, count
     )
-    crc = crc32c(bytes(body), crc32c(checked))
-    length = HEADER_SIZE - LOG_OVERHEAD + len(body)
-    return _PREFIX.pack(base_offset, length, leader_epoch, MAGIC, crc) + checked + bytes(body)
+    crc = crc32c(section, crc32c(checked))
+    length = HEADER_SIZE - LOG_OVERHEAD + len(section)
+    return _PREFIX.pack(base_offset, length, leader_epoch, MAGIC, crc) + checked + section
 
 
 def decode_batch(buffer: Buffer, position: int = 0) -> Iterator[Record]:
@@ -96,19 +116,81 @@ def decode_batch(buffer: Buffer, position: int = 0) -> Iterator[Record]:
 
     Raises:
         CorruptBatchError: the batch or a record contradicts itself.
-        UnsupportedCompressionError: the codec is not built.
     """
     header = read_header(buffer, position)
+    return _decode_records(header, records_section(buffer, position, header))
+
+
+def records_section(buffer: Buffer, position: int, header: BatchHeader) -> bytes:
+    """Return what follows the header of the batch at `position`, decompressed.
+
+    Raises:
+        CorruptBatchError: the batch is cut, or cannot be decompressed.
+    """
     end = position + header.size
     if end > len(buffer):
         raise CorruptBatchError(
             f"batch at {position} has {header.size} bytes, of which {len(buffer) - position} are there"
         )
     try:
-        data = bytes(decompress(header.compression, memoryview(buffer)[position + HEADER_SIZE : end]))
+        return bytes(decompress(header.compression, memoryview(buffer)[position + HEADER_SIZE : end]))
     except CorruptCompressionError as error:
         raise CorruptBatchError(str(error)) from error
-    return _decode_records(header, data)
+
+
+def walk_records(section: bytes, count: int) -> Iterator[RawRecord]:
+    """Read keys, deltas and places of the records in a batch's section, without making anything of the rest.
+
+    Raises:
+        CorruptBatchError: a record contradicts itself, or there are more or fewer than `count`.
+    """
+    at, size = 0, len(section)
+    try:
+        for _ in range(count):
+            start = at
+            length, at = _read_varint(section, at)
+            end = at + length
+            if length < 0 or end > size:
+                raise CorruptBatchError(f"a record of {length} bytes in a batch whose records have {size}")
+            timestamp_delta, rest = _read_varint(section, at + 1)
+            offset_delta, at = _read_varint(section, rest)
+            key, at = _read_bytes(section, at)
+            length, at = _read_varint(section, at)
+            has_value = length >= 0
+            at += max(length, 0)
+            headers = section[at]
+            at += 1
+            if headers:
+                at = _skip_headers(section, at - 1)
+            if at != end:
+                raise CorruptBatchError(f"a record does not fill its {end - start} bytes")
+            yield RawRecord(start, rest, end, timestamp_delta, offset_delta, key, has_value)
+    except IndexError as error:
+        raise CorruptBatchError("a record is cut") from error
+    if at != size:
+        raise CorruptBatchError(f"{size - at} bytes after the last record")
+
+
+def moved_in_time(section: bytes, record: RawRecord, by: int) -> bytes:
+    """Return a raw record with a timestamp delta that is `by` larger; nothing else of it changes."""
+    body = bytearray(b"\0")
+    _write_varint(body, record.timestamp_delta + by)
+    body += section[record.rest : record.end]
+    out = bytearray()
+    _write_varint(out, len(body))
+    return bytes(out + body)
+
+
+def build_batch(header: BatchHeader, section: bytes | memoryview, *, level: int | None = None) -> bytes:
+    """Return a batch with the fields of `header` and these records, compressed as its attributes say.
+
+    Length and checksum are reckoned anew.
+    """
+    body = compress(header.compression, section, level)
+    sized = header._replace(batch_length=HEADER_SIZE - LOG_OVERHEAD + len(body))
+    packed = HEADER.pack(*sized)
+    crc = crc32c(body, crc32c(packed[ATTRIBUTES_OFFSET:]))
+    return b"".join((packed[:CRC_OFFSET], crc.to_bytes(4, "big"), packed[ATTRIBUTES_OFFSET:], body))
 
 
 def _decode_records(header: BatchHeader, data: bytes) -> Iterator[Record]:
@@ -136,8 +218,18 @@ def _decode_records(header: BatchHeader, data: bytes) -> Iterator[Record]:
         )
 
 
-def _where(header: BatchHeader) -> str:
-    return f"a record of the batch at offset {header.base_offset}"
+def _skip_headers(section: bytes, at: int) -> int:
+    count, at = _read_varint(section, at)
+    if count < 0:
+        raise CorruptBatchError(f"a record with {count} headers")
+    for _ in range(count):
+        length, at = _read_varint(section, at)
+        if length < 0:
+            raise CorruptBatchError("a record header without a name")
+        at += length
+        length, at = _read_varint(section, at)
+        at += max(length, 0)
+    return at
 
 
 def _decode_record(header: BatchHeader, data: bytes, at: int) -> tuple[Record, int]:

@@ -32,5 +32,5 @@ def timestamps_out_of_range(records: memoryview, config: LogConfig, now_ms: int)
             for index, record in enumerate(decode_batch(records))
             if record.timestamp != _NO_TIMESTAMP and not earliest <= record.timestamp <= latest
         )
-    except KopfkaError:  # of the family of batches or of compressions
+    except KopfkaError:
         return ()

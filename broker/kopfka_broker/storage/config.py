@@ -6,13 +6,18 @@ Names, documentation and validation of every topic config live in `kopfka_broker
 from __future__ import annotations
 
 import dataclasses
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kopfka_runtime.errors import SettingsError
+from kopfka_wire.compression import GZIP, LZ4, NAMES, ZSTD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+KEEP_COMPRESSION = -1
+"""`compression.type` is `producer`: batches stay as they come."""
 
 _MAX_LONG = 2**63 - 1
 _HOUR_MS = 60 * 60 * 1000
@@ -32,6 +37,12 @@ def _boolean(text: str) -> bool:
 
 def _timestamp_type(text: str) -> str:
     return {"createtime": "CreateTime", "logappendtime": "LogAppendTime"}[text.strip().lower()]
+
+
+def _compression(text: str) -> int:
+    """The codec's number in batch attributes."""
+    name = text.strip().lower()
+    return KEEP_COMPRESSION if name == "producer" else NAMES.index("none" if name == "uncompressed" else name)
 
 
 def _named(name: str, default: Any, parse: Callable[[str], Any] = int) -> Any:
@@ -58,7 +69,13 @@ class LogConfig:
     message_timestamp_after_max_ms: int = _named("message.timestamp.after.max.ms", _HOUR_MS)
     cleanup_policy: frozenset[str] = _named("cleanup.policy", frozenset({"delete"}), _policies)
     delete_retention_ms: int = _named("delete.retention.ms", _DAY_MS)
-    preallocate: bool = _named("preallocate", False, _boolean)
+    min_cleanable_dirty_ratio: float = _named("min.cleanable.dirty.ratio", 0.5, float)
+    min_compaction_lag_ms: int = _named("min.compaction.lag.ms", 0)
+    max_compaction_lag_ms: int = _named("max.compaction.lag.ms", _MAX_LONG)
+    compression_type: int = _named("compression.type", KEEP_COMPRESSION, _compression)
+    compression_gzip_level: int = _named("compression.gzip.level", -1)
+    compression_lz4_level: int = _named("compression.lz4.level", 9)
+    compression_zstd_level: int = _named("compression.zstd.level", 3)
 
     @property
     def deletes(self) -> bool:
@@ -69,6 +86,28 @@ class LogConfig:
     def compacts(self) -> bool:
         """Whether the newest record of each key is kept; such a topic takes no record without a key."""
         return "compact" in self.cleanup_policy
+
+    @property
+    def roll_ms(self) -> int:
+        """How long a segment takes records: `segment.ms`, or less where compaction may not wait that long."""
+        if self.compacts and 0 < self.max_compaction_lag_ms < self.segment_ms:
+            return self.max_compaction_lag_ms
+        return self.segment_ms
+
+    @property
+    def compression_level(self) -> int | None:
+        """The level of the topic's own codec, None where that has none."""
+        levels = {
+            GZIP: self.compression_gzip_level,
+            LZ4: self.compression_lz4_level,
+            ZSTD: self.compression_zstd_level,
+        }
+        return levels.get(self.compression_type)
+
+    def jitter_ms(self) -> int:
+        """By how much earlier than `segment.ms` a new segment is to be rolled, so that not all are at once."""
+        most = min(self.segment_jitter_ms, self.segment_ms)
+        return random.randrange(most) if most > 0 else 0
 
     @property
     def stamps_append_time(self) -> bool:

@@ -46,8 +46,8 @@ class Segment:
     """A log file from `base_offset` on; only its last bytes change, and only while it is the active one."""
 
     __slots__ = (
-        "base_offset", "bytes_since_index", "created_ms", "file", "first_timestamp", "index", "max_timestamp",
-        "max_timestamp_offset", "size", "times", "torn",
+        "base_offset", "bytes_since_index", "created_ms", "file", "first_timestamp", "index", "jitter_ms",
+        "max_timestamp", "max_timestamp_offset", "size", "times", "torn",
     )  # fmt: skip
 
     def __init__(self, directory: Path, base_offset: int, files: OpenFiles, created_ms: int) -> None:
@@ -57,6 +57,8 @@ class Segment:
         self.times = TimeIndex(directory / offset_name(base_offset, TIME_INDEX_SUFFIX), base_offset)
         self.size = 0
         self.created_ms = created_ms
+        self.jitter_ms = 0
+        """By how much earlier than `segment.ms` it is to be rolled."""
         self.first_timestamp = -1
         self.max_timestamp = -1
         self.max_timestamp_offset = base_offset

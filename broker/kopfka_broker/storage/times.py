@@ -1,7 +1,4 @@
-"""Look-ups by time (ListOffsets): through the time index to a batch, and into the batch to the record.
-
-Where a batch's compression is not read here, its first offset answers for its records: at most one batch too early.
-"""
+"""Look-ups by time (ListOffsets): through the time index to a batch, and into the batch to the record."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_wire.batches import CorruptBatchError
-from kopfka_wire.compression import UnsupportedCompressionError
 from kopfka_wire.records import decode_batch
 
 if TYPE_CHECKING:
@@ -53,7 +49,7 @@ def find_max_timestamp(log: PartitionLog) -> Found | None:
                 found = _largest_record(segment, position, header, start)
                 if found is not None and found[0] > largest:
                     best, largest = found, found[0]
-            if whole and header.max_timestamp == segment.max_timestamp:
+            if whole and header.max_timestamp == segment.max_timestamp and header.record_count:
                 break
     return best
 
@@ -66,31 +62,22 @@ def _batches(segment: Segment, offset: int) -> Iterator[tuple[int, BatchHeader]]
 
 
 def _first_record(segment: Segment, position: int, header: BatchHeader, timestamp: int, start: int) -> Found | None:
-    records = _records(segment, position, header)
-    if records is None:
-        return header.max_timestamp, max(header.base_offset, start), header.partition_leader_epoch
-    for record in records:
+    for record in _records(segment, position, header):
         if record.timestamp >= timestamp and record.offset >= start:
             return record.timestamp, record.offset, header.partition_leader_epoch
     return None
 
 
 def _largest_record(segment: Segment, position: int, header: BatchHeader, start: int) -> Found | None:
-    records = _records(segment, position, header)
-    if records is None:
-        return header.max_timestamp, max(header.base_offset, start), header.partition_leader_epoch
-    wanted = [record for record in records if record.offset >= start]
+    wanted = [record for record in _records(segment, position, header) if record.offset >= start]
     if not wanted:
         return None
     newest = max(wanted, key=lambda record: record.timestamp)
     return newest.timestamp, newest.offset, header.partition_leader_epoch
 
 
-def _records(segment: Segment, position: int, header: BatchHeader) -> list[Record] | None:
-    """Decode a batch; None where its compression is not read here."""
+def _records(segment: Segment, position: int, header: BatchHeader) -> list[Record]:
     try:
         return list(decode_batch(segment.read(position, header.size)))
-    except UnsupportedCompressionError:
-        return None
     except CorruptBatchError as error:
         raise KafkaStorageError(f"{segment.file.path} is damaged at {position}: {error}") from error

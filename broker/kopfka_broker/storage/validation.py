@@ -1,7 +1,8 @@
 """What may be appended: the checks that Apache Kafka makes of produced batches, on their headers where that is enough.
 
 Records are looked at only where the topic's config speaks of single records: keys of a compacted topic, and timestamps
-that the header shows to be out of bounds or that have a lower bound.
+that the header shows to be out of bounds or that have a lower bound (also where a batch gets another codec:
+`recompression.py`).
 """
 
 from __future__ import annotations
@@ -17,20 +18,23 @@ from kopfka_broker.storage.errors import (
     UnsupportedCompressionTypeError,
 )
 from kopfka_wire.batches import NO_PRODUCER_ID, NO_TIMESTAMP, CorruptBatchError, split_batches, verify_crc
-from kopfka_wire.compression import NAMES, UnsupportedCompressionError
-from kopfka_wire.records import decode_batch
+from kopfka_wire.compression import NAMES
+from kopfka_wire.records import records_section, walk_records
 
 if TYPE_CHECKING:
     from kopfka_broker.storage.config import LogConfig
     from kopfka_wire.batches import BatchHeader
+    from kopfka_wire.records import RawRecord
 
     Buffer = bytes | bytearray | memoryview
 
 _MAX_LONG = 2**63 - 1
 
 
-def validate(records: Buffer, config: LogConfig, now_ms: int) -> list[tuple[int, BatchHeader]]:
-    """Return position and header of each batch.
+def validate(
+    records: Buffer, config: LogConfig, now_ms: int, *, coordinator: bool = False
+) -> list[tuple[int, BatchHeader]]:
+    """Return position and header of each batch; those of a coordinator in this broker need no sequence numbers.
 
     Raises:
         StorageError: a batch may not be appended; the class says which error code a producer gets.
@@ -50,52 +54,72 @@ def validate(records: Buffer, config: LogConfig, now_ms: int) -> list[tuple[int,
     if len(records) > config.segment_bytes:
         raise RecordListTooLargeError(f"{len(records)} bytes at once, and segment.bytes is {config.segment_bytes}")
     for position, header in batches:
-        _check_header(header)
-        if config.compacts:
-            _check_keys(records, position)
-        if not config.stamps_append_time:
-            _check_timestamps(records, position, header, config, now_ms)
+        _check_header(header, coordinator=coordinator)
+        _check_records(records, position, header, config, now_ms)
     return batches
 
 
-def _check_header(header: BatchHeader) -> None:
+def _check_header(header: BatchHeader, *, coordinator: bool) -> None:
     if header.record_count != header.last_offset_delta + 1:
         raise InvalidRecordError(
             f"a batch of {header.record_count} records has offset deltas up to {header.last_offset_delta}"
         )
     if header.is_control:
         raise InvalidRecordError("clients are not allowed to write control records")
-    if header.producer_id != NO_PRODUCER_ID and header.base_sequence < 0:
+    if header.producer_id != NO_PRODUCER_ID and header.base_sequence < 0 and not coordinator:
         raise InvalidRecordError(f"producer {header.producer_id} sends sequence number {header.base_sequence}")
     if header.compression >= len(NAMES):
         raise UnsupportedCompressionTypeError(f"no compression has the number {header.compression}")
 
 
-def _check_keys(records: Buffer, position: int) -> None:
+def raw_records(records: Buffer, position: int, header: BatchHeader) -> tuple[bytes, list[RawRecord]]:
+    """Return the records section of a batch, decompressed, and where its records are.
+
+    Raises:
+        InvalidRecordError: it cannot be decompressed, or a record contradicts itself.
+    """
     try:
-        missing = tuple(index for index, record in enumerate(decode_batch(records, position)) if record.key is None)
-    except UnsupportedCompressionError:
-        return  # kept as it came; a reader finds out
+        section = records_section(records, position, header)
+        found = list(walk_records(section, header.record_count))
     except CorruptBatchError as error:
         raise InvalidRecordError(str(error)) from error
-    if missing:
-        wrong = "a compacted topic takes no record without a key"
-        raise InvalidRecordError(wrong, tuple((index, wrong) for index in missing))
+    if header.compression:
+        check_deltas(found)
+    return section, found
 
 
-def _check_timestamps(records: Buffer, position: int, header: BatchHeader, config: LogConfig, now_ms: int) -> None:
-    if header.is_log_append_time:
+def check_deltas(found: list[RawRecord]) -> None:
+    """Check that the offsets of compressed records have no gaps.
+
+    Raises:
+        InvalidRecordError: they have.
+    """
+    wrong = tuple(
+        (index, f"Inner record inside the compressed record set does not have incremental offsets: {index} is expected")
+        for index, record in enumerate(found)
+        if record.offset_delta != index
+    )
+    if wrong:
+        raise InvalidRecordError("offsets of compressed records are not incremental", wrong)
+
+
+def _check_records(records: Buffer, position: int, header: BatchHeader, config: LogConfig, now_ms: int) -> None:
+    timed = not config.stamps_append_time
+    if timed and header.is_log_append_time:
         raise InvalidTimestampError("a producer may not set the timestamp type LogAppendTime")
     latest = min(now_ms + config.message_timestamp_after_max_ms, _MAX_LONG)
     earliest = now_ms - config.message_timestamp_before_max_ms
-    if header.max_timestamp <= latest and earliest < 0:
+    bounded = timed and (header.max_timestamp > latest or earliest >= 0)
+    if not (bounded or config.compacts):
         return
-    try:
-        times = [record.timestamp for record in decode_batch(records, position)]
-    except UnsupportedCompressionError:
-        times = [header.base_timestamp, header.max_timestamp]
-    except CorruptBatchError as error:
-        raise InvalidRecordError(str(error)) from error
-    for time in times:
-        if time != NO_TIMESTAMP and not earliest <= time <= latest:
-            raise InvalidTimestampError(f"timestamp {time} is out of range: {earliest} to {latest} is accepted")
+    _, found = raw_records(records, position, header)
+    if bounded:
+        for record in found:
+            time = header.base_timestamp + record.timestamp_delta
+            if time != NO_TIMESTAMP and not earliest <= time <= latest:
+                raise InvalidTimestampError(f"timestamp {time} is out of range: {earliest} to {latest} is accepted")
+    if config.compacts:
+        wrong = "a compacted topic takes no record without a key"
+        missing = tuple((index, wrong) for index, record in enumerate(found) if record.key is None)
+        if missing:
+            raise InvalidRecordError(wrong, missing)

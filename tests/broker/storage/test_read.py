@@ -142,17 +142,13 @@ def test_an_empty_log_has_no_times(manager):
     assert log.max_timestamp() is None
 
 
-def test_compressed_batches_that_are_not_read_here_answer_with_their_first_offset(manager):
-    import struct
-
-    from kopfka_wire.batches import ATTRIBUTES_OFFSET, CRC_OFFSET, checksum
-
+@pytest.mark.parametrize("codec", range(1, 5))
+def test_times_are_looked_up_in_compressed_batches(manager, codec):
     log = new_log(manager)
-    data = bytearray(batch(b"a", b"b"))
-    struct.pack_into(">h", data, ATTRIBUTES_OFFSET, 4)
-    struct.pack_into(">I", data, CRC_OFFSET, checksum(data, 0, len(data)))
-    log.append(data, NOW)
-    assert log.offset_for_time(NOW + 1) == (NOW + 1, 0, 0)
+    records = [Record(0, NOW + index, b"k", b"v") for index in range(3)]
+    log.append(encode_batch(records, compression=codec), NOW)
+    assert log.offset_for_time(NOW + 1) == (NOW + 1, 1, 0)
+    assert log.max_timestamp() == (NOW + 2, 2, 0)
 
 
 def test_records_are_deleted_up_to_an_offset(log):
