@@ -11,12 +11,16 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from kopfka_broker.apis.acls import AclApis
 from kopfka_broker.apis.configs import ConfigApis
+from kopfka_broker.apis.credentials import CredentialApis
 from kopfka_broker.apis.fetch import FetchApi
 from kopfka_broker.apis.metadata import MetadataApis
 from kopfka_broker.apis.offsets import OffsetApis
 from kopfka_broker.apis.produce import ProduceApi
 from kopfka_broker.apis.producers import ProducerApis, ProducerIds
+from kopfka_broker.apis.quorum import QuorumApis
+from kopfka_broker.apis.replicas import ReplicaApis
 from kopfka_broker.apis.topics import TopicApis
 from kopfka_broker.cluster import Cluster
 from kopfka_broker.dispatch import Dispatcher
@@ -105,7 +109,9 @@ class Broker:
     def _dispatcher(self) -> Dispatcher:
         cluster = self.cluster
         metadata, topics, configs = MetadataApis(cluster), TopicApis(cluster), ConfigApis(cluster)
+        quorum, replicas = QuorumApis(cluster), ReplicaApis(cluster)
         offsets, producers = OffsetApis(cluster), ProducerApis(ProducerIds(cluster.directory))
+        acls, credentials = AclApis(cluster), CredentialApis(cluster)
         handlers: dict[int, Any] = {
             ApiKey.METADATA: metadata.metadata,
             ApiKey.DESCRIBE_CLUSTER: metadata.describe_cluster,
@@ -116,6 +122,21 @@ class Broker:
             ApiKey.DELETE_RECORDS: topics.delete_records,
             ApiKey.DESCRIBE_CONFIGS: configs.describe_configs,
             ApiKey.INCREMENTAL_ALTER_CONFIGS: configs.incremental_alter_configs,
+            ApiKey.DESCRIBE_LOG_DIRS: replicas.describe_log_dirs,
+            ApiKey.ALTER_REPLICA_LOG_DIRS: replicas.alter_replica_log_dirs,
+            ApiKey.ELECT_LEADERS: replicas.elect_leaders,
+            ApiKey.ALTER_PARTITION_REASSIGNMENTS: replicas.alter_partition_reassignments,
+            ApiKey.LIST_PARTITION_REASSIGNMENTS: replicas.list_partition_reassignments,
+            ApiKey.DESCRIBE_QUORUM: quorum.describe_quorum,
+            ApiKey.UPDATE_FEATURES: quorum.update_features,
+            ApiKey.UNREGISTER_BROKER: quorum.unregister_broker,
+            ApiKey.ADD_RAFT_VOTER: quorum.add_raft_voter,
+            ApiKey.REMOVE_RAFT_VOTER: quorum.remove_raft_voter,
+            ApiKey.DESCRIBE_ACLS: acls.describe_acls,
+            ApiKey.CREATE_ACLS: acls.create_acls,
+            ApiKey.DELETE_ACLS: acls.delete_acls,
+            ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: credentials.describe,
+            ApiKey.ALTER_USER_SCRAM_CREDENTIALS: credentials.alter,
             ApiKey.LIST_OFFSETS: offsets.list_offsets,
             ApiKey.OFFSET_FOR_LEADER_EPOCH: offsets.offset_for_leader_epoch,
             ApiKey.INIT_PRODUCER_ID: producers.init_producer_id,

@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kopfka_broker.apis.errors import ApiError, not_authorized
+from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.coordinators.topics import GROUPS, InternalTopic
 from kopfka_broker.features import Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metadata_store import MetadataStore
 from kopfka_broker.metrics import BrokerMetrics
-from kopfka_broker.security.authorizer import CLUSTER_NAME, ResourceType, authorizer_from
+from kopfka_broker.security.authorizer import authorizer_from
+from kopfka_broker.security.credentials import ScramCredentials
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.context import RequestContext
     from kopfka_broker.listeners import Listeners
-    from kopfka_broker.security.authorizer import Operation
+    from kopfka_broker.security.authorizer import Operation, ResourceType
     from kopfka_broker.storage import PartitionLog, Topic
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Cluster:
         self.features = Features()
         self.documents = MetadataStore(directory)
         self.authorizer = authorizer_from(config, self.documents)
+        self.credentials = ScramCredentials(self.documents)
         self.logs = LogManager(
             directory,
             config.log_config({}),
@@ -74,6 +76,7 @@ class Cluster:
         self.config.load_altered(self.documents)
         self.features.chosen = self.documents.document(_FEATURES).load() or {}
         self.authorizer.load()
+        self.credentials.load()
         self.config.on_change(self._apply_topic_defaults)
         if self.config.altered[""] or len(self.config.altered) > 1:
             self._apply_topic_defaults()
@@ -91,15 +94,6 @@ class Cluster:
     ) -> bool:
         """Tell whether the client of a request may do this to one resource (see `Authorizer.allows`)."""
         return self.authorizer.allows(context, operation, resource, name, log_denied=log_denied)
-
-    def check_cluster(self, context: RequestContext, operation: Operation) -> None:
-        """Check that the client of a request may do this to the cluster as a whole.
-
-        Raises:
-            ApiError: it may not (CLUSTER_AUTHORIZATION_FAILED).
-        """
-        if not self.allows(context, operation, ResourceType.CLUSTER, CLUSTER_NAME):
-            raise not_authorized(context)
 
     def broker(self, listener: str) -> Node:
         """Return this broker with the address for clients of `listener`."""

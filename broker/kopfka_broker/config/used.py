@@ -5,6 +5,7 @@ from typing import Final
 USED: Final = frozenset(
     {
         "advertised.listeners",
+        "authorizer.class.name",
         "auto.create.topics.enable",
         "broker.id",
         "broker.rack",

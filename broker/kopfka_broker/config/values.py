@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.config.definitions import Definition, Synonym, definitions
+from kopfka_broker.config.listener import listener_setting, setting_definition
 from kopfka_broker.storage.config import LogConfig
 from kopfka_runtime.errors import SettingsError
 from kopfka_runtime.settings import unknown_setting
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from kopfka_broker.metadata_store import Document, MetadataStore
 
 _ALTERED = "altered-broker-configs"
+
+OF_THE_AUTHORIZER = frozenset({"super.users", "allow.everyone.if.no.acl.found"})
+"""Settings that Kafka leaves to its authorizer, a plug-in: they stand in the file and are no broker configs."""
 
 
 class Source(enum.IntEnum):
@@ -53,9 +57,12 @@ class BrokerConfig:
         """
         self._definitions = definitions().broker
         for name, text in file_settings.items():
-            if name not in self._definitions:
-                raise unknown_setting(name, self._definitions)
-            self._definitions[name].parse(text)
+            if name in OF_THE_AUTHORIZER:
+                continue
+            definition = setting_definition(name)
+            if definition is None:
+                raise unknown_setting(name, {*self._definitions, *OF_THE_AUTHORIZER})
+            definition.parse(text)
         self.file_settings = dict(file_settings)
         self.altered: dict[str, dict[str, str]] = {"": {}}
         self._document: Document | None = None
@@ -132,6 +139,13 @@ class BrokerConfig:
             self._parsed[name] = self._definitions[name].parse(own[0].text) if own and own[0].text is not None else None
         return self._parsed[name]
 
+    def set_text(self, name: str) -> str | None:
+        """Return what stands under this very name (any listener's too): altered or in the file, None where nothing."""
+        for settings in (self.altered.get(str(self.node_id), {}), self.altered[""], self.file_settings):
+            if name in settings:
+                return settings[name]
+        return None
+
     def number(self, name: str) -> int:
         """Return the value of a config that is a whole number."""
         return int(self.get(name))
@@ -169,7 +183,8 @@ class BrokerConfig:
     def unused(self, used: frozenset[str]) -> list[str]:
         """Return the names in the file that this broker takes no notice of."""
         topical = {synonym.name for each in definitions().topic.values() for synonym in each.synonyms}
-        return sorted(set(self.file_settings) - used - topical)
+        names = set(self.file_settings) - topical - OF_THE_AUTHORIZER
+        return sorted(name for name in names if (listener_setting(name) or ("", name))[1] not in used)
 
 
 def scaled(text: str | None, factor: int) -> str | None:

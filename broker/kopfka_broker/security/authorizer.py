@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:
+    from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.context import RequestContext
+    from kopfka_broker.metadata_store import MetadataStore
+
+STANDARD_AUTHORIZER: Final = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+_OF_ZOOKEEPER = ("kafka.security.authorizer.AclAuthorizer", "kafka.security.auth.SimpleAclAuthorizer")
 
 
 class Operation(enum.IntEnum):
@@ -50,8 +57,23 @@ CLUSTER_NAME = "kafka-cluster"
 class Authorizer(Protocol):
     """Decides; asked on every request, so it answers from memory."""
 
-    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
-        """Tell whether the client of this request may do this to one resource."""
+    def load(self) -> None:
+        """Read what was kept; raises DataFolderError where it is damaged."""
+        ...
+
+    def allows(
+        self,
+        context: RequestContext,
+        operation: Operation,
+        resource: ResourceType,
+        name: str,
+        *,
+        log_denied: bool = True,
+    ) -> bool:
+        """Tell whether the client of this request may do this to one resource.
+
+        `log_denied`: a denial is news to an administrator; it is not where a request only asks what its client may see.
+        """
         ...
 
     def allows_any(self, context: RequestContext, operation: Operation, resource: ResourceType) -> bool:
@@ -62,10 +84,46 @@ class Authorizer(Protocol):
 class AllowAll:
     """What there is without `authorizer.class.name`: everyone may do everything."""
 
-    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
+    def load(self) -> None:
+        """Nothing is kept."""
+
+    def allows(
+        self,
+        context: RequestContext,
+        operation: Operation,
+        resource: ResourceType,
+        name: str,
+        *,
+        log_denied: bool = True,
+    ) -> bool:
         """Yes."""
         return True
 
     def allows_any(self, context: RequestContext, operation: Operation, resource: ResourceType) -> bool:
         """Yes."""
         return True
+
+
+def authorizer_from(config: BrokerConfig, store: MetadataStore) -> Authorizer:
+    """Return the authorizer that `authorizer.class.name` names; what it keeps is not loaded yet.
+
+    Raises:
+        SettingsError: there is no such authorizer, or its settings are malformed.
+    """
+    name = config.get("authorizer.class.name")
+    if not name:
+        return AllowAll()
+    if name in _OF_ZOOKEEPER:
+        raise SettingsError(
+            f"authorizer.class.name={name} is of Kafka with ZooKeeper and not in Kafka 4 either: "
+            f"write {STANDARD_AUTHORIZER}, which takes the same ACLs"
+        )
+    if name != STANDARD_AUTHORIZER:
+        raise SettingsError(
+            f"authorizer.class.name={name}: the bundled broker has {STANDARD_AUTHORIZER} and no other, "
+            "as it cannot run Java classes"
+        )
+    # who asks for no authorizer does not pay for it
+    from kopfka_broker.security.standard_authorizer import standard_authorizer  # noqa: PLC0415
+
+    return standard_authorizer(config, store)

@@ -19,3 +19,9 @@ class Principal(NamedTuple):
 
 
 ANONYMOUS = Principal(USER, "ANONYMOUS")
+
+
+def parse_principal(text: str) -> Principal | None:
+    """Return the principal written as `TYPE:NAME`, None where it is written otherwise."""
+    kind, colon, name = text.partition(":")
+    return Principal(kind, name) if colon else None
