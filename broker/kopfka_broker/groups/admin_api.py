@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.apis.errors import MALFORMED
-from kopfka_broker.groups.core import LOG_ERRORS
-from kopfka_broker.groups.errors import GroupError, of_the_log
+from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.ports import Node
 from kopfka_wire.apis import ApiKey

@@ -10,7 +10,8 @@ from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.admin_api import AdminApi
 from kopfka_broker.groups.answers import JoinResult, SyncResult
-from kopfka_broker.groups.core import LOG_ERRORS, Core
+from kopfka_broker.groups.core import Core
+from kopfka_broker.groups.errors import LOG_ERRORS
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.loading import replay
 from kopfka_broker.groups.member_api import MemberApi

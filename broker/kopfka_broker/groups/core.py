@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.groups.compaction import Compaction
-from kopfka_broker.groups.errors import of_the_log
 from kopfka_broker.coordinators.journal import Journal
+from kopfka_broker.coordinators.partitions import partition_for
+from kopfka_broker.coordinators.timers import Timers
+from kopfka_broker.groups.compaction import Compaction
+from kopfka_broker.groups.errors import LOG_ERRORS, of_the_log
 from kopfka_broker.groups.membership import Membership
 from kopfka_broker.groups.offsets import CommittedOffsets
 from kopfka_broker.groups.ports import OffsetsRecord
@@ -21,10 +23,7 @@ from kopfka_broker.groups.records import (
     encode_group_value,
     encode_offset_key,
     encode_offset_value,
-    partition_for,
 )
-from kopfka_broker.coordinators.timers import Timers
-from kopfka_runtime.errors import KopfkaError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
     from kopfka_broker.groups.settings import GroupSettings
 
 log = logging.getLogger(__name__)
-
-LOG_ERRORS = (KopfkaError, OSError)
-"""What the log can fail with."""
 
 _LONGEST_STRING = 32_767
 """Bytes of a STRING in a record's key; newer versions of requests could bring more."""

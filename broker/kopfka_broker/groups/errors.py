@@ -1,41 +1,21 @@
-"""What a group request can be refused with, and how a failure of the log reads to a member of a group."""
+"""What a group request can be refused with."""
 
 from __future__ import annotations
 
-from kio.schema.errors import ErrorCode
+from typing import TYPE_CHECKING
 
-from kopfka_runtime.errors import KopfkaError
+from kopfka_broker.coordinators.errors import LOG_ERRORS, MalformedRecordError, RefusedError, of_the_log
+
+if TYPE_CHECKING:
+    from kio.schema.errors import ErrorCode
+
+__all__ = ["LOG_ERRORS", "GroupError", "MalformedRecordError", "of_the_log"]
 
 
-class GroupError(KopfkaError):
+class GroupError(RefusedError):
     """A group request is refused with one of the protocol's error codes."""
 
     def __init__(self, code: ErrorCode, message: str = "") -> None:
-        super().__init__(message or code.name)
-        self.code = code
-
-
-class MalformedRecordError(KopfkaError):
-    """A record of `__consumer_offsets` is not in one of Kafka's schemas."""
-
-
-# Members of a group know the coordinator's errors, not those of a partition: what a retry helps against becomes an
-# error that makes the client look the coordinator up again.
-_OF_THE_LOG = {
-    ErrorCode.unknown_topic_or_partition: ErrorCode.coordinator_not_available,
-    ErrorCode.not_enough_replicas: ErrorCode.coordinator_not_available,
-    ErrorCode.request_timed_out: ErrorCode.coordinator_not_available,
-    ErrorCode.not_leader_or_follower: ErrorCode.not_coordinator,
-    ErrorCode.kafka_storage_error: ErrorCode.not_coordinator,
-    ErrorCode.message_too_large: ErrorCode.unknown_server_error,
-    ErrorCode.record_list_too_large: ErrorCode.unknown_server_error,
-    ErrorCode.invalid_fetch_size: ErrorCode.unknown_server_error,
-}
-
-
-def of_the_log(error: Exception) -> ErrorCode:
-    """Return the code that a member gets when writing to `__consumer_offsets` failed with `error`."""
-    code = getattr(error, "code", None)
-    if isinstance(code, ErrorCode):
-        return _OF_THE_LOG.get(code, code)
-    return ErrorCode.not_coordinator if isinstance(error, OSError) else ErrorCode.unknown_server_error
+        super().__init__(code, message)
+        self.message = message or None
+        """What the client is told besides, in the APIs that have room for it."""

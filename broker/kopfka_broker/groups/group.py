@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.groups.answers import NO_MEMBER, JoinResult, SyncResult
 from kopfka_broker.coordinators.binary import Reader
+from kopfka_broker.coordinators.partitions import java_hash
+from kopfka_broker.groups.answers import NO_MEMBER, JoinResult, SyncResult
 from kopfka_broker.groups.errors import GroupError
-from kopfka_broker.groups.records import GroupMetadata, MemberMetadata, java_hash
+from kopfka_broker.groups.records import GroupMetadata, MemberMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

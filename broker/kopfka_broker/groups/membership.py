@@ -21,12 +21,12 @@ from kopfka_broker.groups.rebalance import Rebalancer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from kopfka_broker.coordinators.timers import Timers
     from kopfka_broker.groups.answers import JoinRequest, LeaveRequest, SyncRequest
     from kopfka_broker.groups.ports import Clock
     from kopfka_broker.groups.rebalance import Store
     from kopfka_broker.groups.records import GroupMetadata
     from kopfka_broker.groups.settings import GroupSettings
-    from kopfka_broker.coordinators.timers import Timers
 
     JoinReply = Callable[[JoinResult], None]
     SyncReply = Callable[[SyncResult], None]

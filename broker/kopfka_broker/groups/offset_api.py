@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.groups.core import LOG_ERRORS
-from kopfka_broker.groups.errors import GroupError, of_the_log
+from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.ports import OffsetsRecord
 from kopfka_broker.groups.records import CommittedOffset, encode_offset_key, encode_offset_value

@@ -20,10 +20,10 @@ from kopfka_broker.groups.group import Group, Member, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kopfka_broker.coordinators.timers import Timers
     from kopfka_broker.groups.ports import Clock
     from kopfka_broker.groups.records import GroupMetadata
     from kopfka_broker.groups.settings import GroupSettings
-    from kopfka_broker.coordinators.timers import Timers
 
     Store = Callable[[str, GroupMetadata, Callable[[ErrorCode], None]], None]
     """Writes a generation of a group to the log; calls back with `none` once it is durable, or with what went wrong."""

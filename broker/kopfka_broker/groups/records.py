@@ -212,17 +212,3 @@ def _read_member(reader: Reader, version: int) -> MemberMetadata:
     return MemberMetadata(
         member_id, instance_id, client_id, client_host, rebalance_timeout, session_timeout, subscription, assignment
     )
-
-
-def java_hash(text: str) -> int:
-    """Return what Java's `String.hashCode` gives: a signed 32-bit integer over UTF-16 code units."""
-    value = 0
-    for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
-        value = (31 * value + unit) & 0xFFFFFFFF
-    return value - (1 << 32) if value >> 31 else value
-
-
-def partition_for(group: str, partition_count: int) -> int:
-    """Return the partition of `__consumer_offsets` that holds a group, as every Kafka client tool computes it."""
-    value = java_hash(group)
-    return 0 if value == -(1 << 31) else abs(value) % partition_count

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kopfka_broker.coordinators.partitions import java_hash, partition_for
 from kopfka_broker.groups.errors import MalformedRecordError
 from kopfka_broker.groups.records import (
     CommittedOffset,
@@ -23,8 +24,6 @@ from kopfka_broker.groups.records import (
     encode_group_value,
     encode_offset_key,
     encode_offset_value,
-    java_hash,
-    partition_for,
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
