@@ -63,14 +63,18 @@ class Features:
     """The level of each feature that is on."""
     epoch: int = field(default_factory=lambda: int(time.time()))
     """Rises with every change and every start: a client takes levels only from a higher epoch than it has seen."""
+    chosen: dict[str, int] = field(default_factory=dict)
+    """Levels that UpdateFeatures gave, of this run or an earlier one; kept by the cluster."""
 
     def serve(self, apis: Iterable[int]) -> None:
-        """Support the features whose APIs are all among `apis`, each at the level of a new cluster."""
+        """Support the features whose APIs are all among `apis`, each at its chosen level or that of a new cluster."""
         served = set(apis)
         self.supported = {name: feature for name, feature in FEATURES.items() if feature.apis <= served}
-        self.finalized = {name: feature.level for name, feature in self.supported.items() if feature.level}
+        levels = {name: self.chosen.get(name, feature.level) for name, feature in self.supported.items()}
+        self.finalized = {name: level for name, level in levels.items() if level}
 
     def finalize(self, levels: Mapping[str, int]) -> None:
         """Give features these levels; 0 turns one off. The caller has checked that each is in its feature's range."""
+        self.chosen |= levels
         self.finalized = {name: level for name, level in {**self.finalized, **levels}.items() if level}
         self.epoch += 1

@@ -7,13 +7,15 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.utils.AppInfoParser;
+import org.apache.kafka.coordinator.group.GroupConfig;
 import org.apache.kafka.server.config.ConfigSynonym;
 import org.apache.kafka.server.config.DynamicBrokerConfig;
 import org.apache.kafka.server.config.ServerTopicConfigSynonyms;
+import org.apache.kafka.server.metrics.ClientMetricsConfigs;
 import org.apache.kafka.storage.internals.log.LogConfig;
 
 /**
- * Prints, as JSON, every broker and topic config that Apache Kafka defines: what the bundled broker's data file
+ * Prints, as JSON, every broker, topic, group and client metrics config that Apache Kafka defines: what the bundled broker's data file
  * kopfka_broker/config/kafka.json holds. Run with the jars of kafka_2.13 and kafka-tools on the class path:
  * java -cp 'JARS/*' DumpConfigs.java > broker/kopfka_broker/config/kafka.json
  */
@@ -41,11 +43,29 @@ public class DumpConfigs {
             entry.put("synonyms", synonyms);
             topic.put(key.name, entry);
         }
+        Map<String, Object> group = new TreeMap<>();
+        for (ConfigDef.ConfigKey key : of(GroupConfig.class, "CONFIG_DEF").configKeys().values()) {
+            Map<String, Object> entry = describe(key);
+            GroupConfig.brokerSynonym(key.name).ifPresent(name -> entry.put("synonyms", List.of(name)));
+            group.put(key.name, entry);
+        }
+        Map<String, Object> clientMetrics = new TreeMap<>();
+        for (ConfigDef.ConfigKey key : ClientMetricsConfigs.configDef().configKeys().values()) {
+            clientMetrics.put(key.name, describe(key));
+        }
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("version", AppInfoParser.getVersion());
         all.put("broker", broker);
         all.put("topic", topic);
+        all.put("group", group);
+        all.put("client-metrics", clientMetrics);
         System.out.println(new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(all));
+    }
+
+    private static ConfigDef of(Class<?> owner, String field) throws ReflectiveOperationException {
+        java.lang.reflect.Field found = owner.getDeclaredField(field);
+        found.setAccessible(true);
+        return (ConfigDef) found.get(null);
     }
 
     private static Map<String, Object> describe(ConfigDef.ConfigKey key) {
