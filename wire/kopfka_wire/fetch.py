@@ -19,6 +19,7 @@ _INT32 = struct.Struct(">i")
 _SESSION = struct.Struct(">ihi")
 _UNTIL_LAST_STABLE = struct.Struct(">ihqq")
 _UNTIL_LOG_START = struct.Struct(">ihqqq")
+_ABORTED = struct.Struct(">qq")
 _ZERO_UUID = bytes(16)
 _NOT_HOSTED = (3, 100)  # UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID
 
@@ -38,6 +39,8 @@ class FetchedPartition(NamedTuple):
     records: bytes | memoryview = b""
     diverging: tuple[int, int] | None = None
     """Epoch and end offset, for a reader that followed another history than the log's."""
+    aborted: list[tuple[int, int]] | None = None
+    """Producer id and first offset of each aborted transaction among the records, where only committed ones count."""
 
 
 def write_fetch_response(
@@ -55,7 +58,7 @@ def write_fetch_response(
         topics: in the order of the answer.
         code: the error of the whole request.
         session_id: of the fetch session this answer belongs to, 0 for none.
-        committed: the reader wants committed records only, so the list of aborted transactions is empty and not
+        committed: the reader wants committed records only, so a list of no aborted transactions is empty and not
             null (so it is also beside a partition that is not hosted).
     """
     flexible = version >= _FIRST_FLEXIBLE
@@ -78,7 +81,8 @@ def write_fetch_response(
                 )
             else:
                 part += _UNTIL_LAST_STABLE.pack(each.partition, each.code, each.high_watermark, each.last_stable_offset)
-            part += none_aborted if committed or each.code in _NOT_HOSTED else not_asked
+            nothing = none_aborted if committed or each.code in _NOT_HOSTED else not_asked
+            part += _aborted_transactions(each.aborted, flexible=flexible) if each.aborted else nothing
             if version >= 11:
                 part += b"\xff\xff\xff\xff"  # preferred_read_replica: none
             size = len(each.records)
@@ -94,6 +98,12 @@ def write_fetch_response(
         part += b"\0"
     out.append(part)
     return out
+
+
+def _aborted_transactions(aborted: list[tuple[int, int]], *, flexible: bool) -> bytes:
+    if not flexible:
+        return _INT32.pack(len(aborted)) + b"".join([_ABORTED.pack(*each) for each in aborted])
+    return unsigned_varint(len(aborted) + 1) + b"".join([_ABORTED.pack(*each) + b"\0" for each in aborted])
 
 
 def _diverging_tag(diverging: tuple[int, int] | None) -> bytes:

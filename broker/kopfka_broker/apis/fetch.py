@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from kopfka_broker.apis.fetch_sessions import FetchPosition, FetchSessions
+from kopfka_broker.security.authorizer import AllowAll, Operation, ResourceType
 from kopfka_broker.storage import StorageError
+from kopfka_broker.storage.transactions import fetch_upper_bound
 from kopfka_wire.fetch import FIRST_WITH_IDS, FetchedPartition, write_fetch_response
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _NONE: Final = 0
 _OFFSET_OUT_OF_RANGE: Final = 1
 _UNKNOWN_TOPIC_OR_PARTITION: Final = 3
+_TOPIC_AUTHORIZATION_FAILED: Final = 29
 _SESSION_ID_NOT_FOUND: Final = 70
 _INVALID_SESSION_EPOCH: Final = 71
 _FENCED_LEADER_EPOCH: Final = 74
@@ -33,6 +36,7 @@ _SESSION_TOPIC_ID_ERROR: Final = 106
 _FULL_AND_CLOSE = -1
 _FULL = 0
 _COMMITTED = 1
+_NOTHING: frozenset[Any] = frozenset()
 
 
 class FetchApi:
@@ -74,7 +78,7 @@ class FetchApi:
             if not positions:
                 self._sessions.remove(session.id)
                 session = None
-        job = _FetchJob(self._cluster, version, request, positions, session, incremental=incremental)
+        job = _FetchJob(self._cluster, context, request, positions, session, incremental=incremental)
         if job.wait_seconds <= 0 or not positions or job.is_ready():
             return job.answer()
         return job.wait()
@@ -111,7 +115,7 @@ class _FetchJob:
     def __init__(
         self,
         cluster: Cluster,
-        version: int,
+        context: RequestContext,
         request: Any,
         positions: dict[Key, FetchPosition],
         session: FetchSession | None,
@@ -119,7 +123,7 @@ class _FetchJob:
         incremental: bool,
     ) -> None:
         self._cluster = cluster
-        self._version = version
+        self._version = context.api_version
         self._positions = positions
         self._session = session
         self._incremental = incremental
@@ -131,20 +135,29 @@ class _FetchJob:
         self._unwatch: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._check_scheduled = False
+        self._refused = _refused(cluster, context, positions)
+        self._readable = [key for key in positions if key not in self._refused and self._log(key) is not None]
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def is_ready(self) -> bool:
-        """Tell whether there is enough to read, or anything a client should hear of without delay."""
+        """Tell whether there is enough to read, or anything a client should hear of without delay.
+
+        As in Kafka, partitions that are not there or may not be read are no reason to answer, unless all are such.
+        """
         available = 0
-        for key, position in self._positions.items():
-            log = self._log(key)
+        for key in self._readable:
+            position, log = self._positions[key], self._log(key)
             if log is None or self._fault(log, position) or self._diverging(log, position):
                 return True
-            available += min(log.bytes_from(position.offset), position.max_bytes)
+            try:
+                readable = log.bytes_from(position.offset, log.last_stable_offset if self._committed else None)
+            except StorageError:
+                return True
+            available += min(readable, position.max_bytes)
             if available >= self._min_bytes:
                 return True
-        return False
+        return not self._readable
 
     def wait(self) -> asyncio.Future[Buffers | None]:
         """Return a future of the answer; cancelling it ends the waiting."""
@@ -152,7 +165,7 @@ class _FetchJob:
         future: asyncio.Future[Buffers | None] = loop.create_future()
         self._future = future
         future.add_done_callback(self._stop_waiting)
-        for key in self._positions:
+        for key in self._readable:
             log = self._log(key)
             if log is not None:
                 self._unwatch.append(log.watch(self._on_append))
@@ -211,6 +224,8 @@ class _FetchJob:
 
     def _read(self, key: Key, position: FetchPosition, room: int, nothing_yet: bool) -> FetchedPartition:
         index = key[1]
+        if key in self._refused:
+            return FetchedPartition(index, _TOPIC_AUTHORIZATION_FAILED)
         log = self._log(key)
         if log is None:
             by_id = self._version >= FIRST_WITH_IDS and self._cluster.topic(key[0]) is None
@@ -227,14 +242,23 @@ class _FetchJob:
                 index, _NONE, log.high_watermark, log.last_stable_offset, log.log_start_offset, diverging=diverging
             )
         records: bytes | memoryview = b""
+        stable = log.last_stable_offset
+        aborted: list[tuple[int, int]] | None = None
         if room > 0 or nothing_yet:
+            before = stable if self._committed and stable < log.log_end_offset else None
             try:
-                records = log.read(position.offset, min(position.max_bytes, room), min_one=nothing_yet)
+                records = log.read(position.offset, min(position.max_bytes, room), min_one=nothing_yet, before=before)
+                if self._committed and records and log.aborted:
+                    upper = fetch_upper_bound(log, position.offset, len(records))
+                    found = log.aborted_transactions(position.offset, upper)
+                    aborted = [(each.producer_id, each.first_offset) for each in found]
             except StorageError as error:
                 traffic.failed_fetch_requests += 1
                 return FetchedPartition(index, error.number)
         traffic.bytes_out += len(records)
-        return FetchedPartition(index, _NONE, log.high_watermark, log.last_stable_offset, log.log_start_offset, records)
+        return FetchedPartition(
+            index, _NONE, log.high_watermark, stable, log.log_start_offset, records, aborted=aborted
+        )
 
     def _log(self, key: Key) -> PartitionLog | None:
         topic = self._cluster.topic(key[0])
@@ -256,3 +280,19 @@ class _FetchJob:
             return None
         known, end = log.end_offset_for_epoch(epoch)
         return (known, end) if known < epoch or end < position.offset else None
+
+
+def _refused(cluster: Cluster, context: RequestContext, positions: dict[Key, FetchPosition]) -> frozenset[Key]:
+    """Return the partitions whose topic this client may not read; an id that no topic has is no such topic."""
+    if isinstance(cluster.authorizer, AllowAll):
+        return _NOTHING
+    names: dict[Any, str | None] = {}
+    for name_or_id, _ in positions:
+        topic = cluster.topic(name_or_id)
+        names[name_or_id] = topic.name if topic is not None else name_or_id if isinstance(name_or_id, str) else None
+    refused = {
+        name_or_id
+        for name_or_id, name in names.items()
+        if name is not None and not cluster.allows(context, Operation.READ, ResourceType.TOPIC, name)
+    }
+    return frozenset(key for key in positions if key[0] in refused)

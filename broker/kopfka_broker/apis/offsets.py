@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.security.authorizer import CLUSTER_NAME, Operation, ResourceType
 from kopfka_broker.storage import StorageError
 from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.storage import PartitionLog
@@ -50,16 +53,31 @@ class OffsetApis:
                 form.make(
                     "ListOffsetsTopicResponse",
                     name=topic.name,
-                    partitions=tuple(self._partition(form, topic.name, each, committed) for each in topic.partitions),
+                    partitions=tuple(
+                        self._partition(form, topic.name, each, committed=committed, refused=refused)
+                        for each in topic.partitions
+                    ),
                 )
-                for topic in request.topics
+                for topic, refused in self._by_right(request.topics, lambda topic: str(topic.name), context)
             )
         )
 
-    def _partition(self, form: Codec, topic: str, wanted: Any, committed: bool) -> Any:
+    def _by_right(
+        self, topics: Sequence[Any], name: Callable[[Any], str], context: RequestContext
+    ) -> list[tuple[Any, bool]]:
+        """Return each topic and whether the client may not ask about it; those come last, as in Kafka's answers."""
+        found = [
+            (topic, not self._cluster.allows(context, Operation.DESCRIBE, ResourceType.TOPIC, name(topic)))
+            for topic in topics
+        ]
+        return sorted(found, key=lambda each: each[1])
+
+    def _partition(self, form: Codec, topic: str, wanted: Any, *, committed: bool, refused: bool) -> Any:
         timestamp, offset, epoch = -1, -1, -1
         log = self._cluster.partition(topic, wanted.partition_index)
-        if log is None:
+        if refused:
+            code = ErrorCode.topic_authorization_failed
+        elif log is None:
             code = ErrorCode.unknown_topic_or_partition
         else:
             code = epoch_error(getattr(wanted, "current_leader_epoch", -1), log)
@@ -82,21 +100,34 @@ class OffsetApis:
     async def offset_for_leader_epoch(self, request: Any, context: RequestContext) -> Any:
         """Answer OffsetForLeaderEpoch: clients check with it whether their position is still in the log."""
         form = codec(context.api_key, context.api_version)
+        # followers ask by the right to act for the cluster, clients by the right to the topic
+        follower = self._cluster.allows(
+            context, Operation.CLUSTER_ACTION, ResourceType.CLUSTER, CLUSTER_NAME, log_denied=False
+        )
+        topics = (
+            [(topic, False) for topic in request.topics]
+            if follower
+            else self._by_right(request.topics, lambda topic: str(topic.topic), context)
+        )
         return form.make(
             topics=tuple(
                 form.make(
                     "OffsetForLeaderTopicResult",
                     topic=topic.topic,
-                    partitions=tuple(self._epoch_end(form, topic.topic, each) for each in topic.partitions),
+                    partitions=tuple(
+                        self._epoch_end(form, topic.topic, each, refused=refused) for each in topic.partitions
+                    ),
                 )
-                for topic in request.topics
+                for topic, refused in topics
             )
         )
 
-    def _epoch_end(self, form: Codec, topic: str, wanted: Any) -> Any:
+    def _epoch_end(self, form: Codec, topic: str, wanted: Any, *, refused: bool) -> Any:
         epoch, end = -1, -1
         log = self._cluster.partition(topic, wanted.partition)
-        if log is None:
+        if refused:
+            code = ErrorCode.topic_authorization_failed
+        elif log is None:
             code = ErrorCode.unknown_topic_or_partition
         else:
             code = epoch_error(wanted.current_leader_epoch, log)
@@ -127,7 +158,9 @@ def _find(log: PartitionLog, timestamp: int, committed: bool) -> tuple[int, int,
     if timestamp in (_LATEST_TIERED, _EARLIEST_PENDING_UPLOAD):
         return -1, -1, -1
     found = log.max_timestamp() if timestamp == _MAX_TIMESTAMP else log.offset_for_time(timestamp)
-    return found or (-1, -1, -1)
+    if found is None or found[1] >= (log.last_stable_offset if committed else log.high_watermark):
+        return -1, -1, -1
+    return found
 
 
 def _epoch_at(log: PartitionLog, offset: int) -> int:
