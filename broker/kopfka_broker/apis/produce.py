@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.apis.names import INTERNAL_TOPICS
 from kopfka_broker.apis.record_errors import timestamps_out_of_range
+from kopfka_broker.apis.verification import transactional_batches, unverified, verify
 from kopfka_broker.dispatch import Deferred
+from kopfka_broker.security.authorizer import AllowAll, Operation, ResourceType
 from kopfka_broker.storage import StorageError
 from kopfka_broker.storage.manager import wall_clock_ms
 from kopfka_wire.errors import WireError
 from kopfka_wire.produce import PartitionResult, read_produce, write_produce_response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kopfka_broker.apis.record_errors import RecordErrors
+    from kopfka_broker.apis.verification import Key, TransactionalBatch
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.dispatch import Buffers, RawAnswer
     from kopfka_broker.storage import PartitionLog
+    from kopfka_broker.storage.producers import Verification
     from kopfka_wire.codec import Codec
     from kopfka_wire.produce import ProduceRequest, TopicKey
 
@@ -32,9 +38,10 @@ _INVALID_TOPIC: Final = 17
 _RECORD_LIST_TOO_LARGE: Final = 18
 _NOT_ENOUGH_REPLICAS: Final = 19
 _INVALID_REQUIRED_ACKS: Final = 21
+_TOPIC_AUTHORIZATION_FAILED: Final = 29
 _INVALID_TIMESTAMP: Final = 32
 _UNSUPPORTED_VERSION: Final = 35
-_INVALID_TXN_STATE: Final = 48
+_INVALID_PRODUCER_ID_MAPPING: Final = 49
 _TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Final = 53
 _KAFKA_STORAGE_ERROR: Final = 56
 _UNSUPPORTED_COMPRESSION_TYPE: Final = 76
@@ -70,6 +77,9 @@ _TRANSACTIONAL = 0x10
 _ALL = -1
 _LEADER = 1
 _NOBODY = 0
+_KNOWN_ACKS = (_ALL, _NOBODY, _LEADER)
+_NOTHING_REFUSED: Mapping[Key, PartitionResult] = {}
+_NO_PASSES: Mapping[Key, Verification] = {}
 _ADMIN_CLIENT = "__admin_client"  # the one client id that may write to internal topics
 
 
@@ -89,21 +99,60 @@ class ProduceApi:
         request = read_produce(frame, position, version)
         if version < _FIRST_SERVED:
             return self._refuse(version, request, _UNSUPPORTED_VERSION)
-        if request.acks not in (_ALL, _NOBODY, _LEADER):
-            return self._refuse(version, request, _INVALID_REQUIRED_ACKS)
         if is_transactional(request):
-            # without a transactional id nobody may write to a transaction; with one, no transaction is open here yet
-            known = request.transactional_id is not None
-            return self._refuse(
-                version, request, _INVALID_TXN_STATE if known else _TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-            )
+            return self._produce_in_transaction(request, context)
+        return self._produce(request, context, self._denied(request, context))
+
+    def _produce_in_transaction(self, request: ProduceRequest, context: RequestContext) -> RawAnswer:
+        transactional_id, version = request.transactional_id, context.api_version
+        if transactional_id is None or not self._cluster.allows(
+            context, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
+        ):
+            return self._refuse(version, request, _TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        denied = self._denied(request, context)
+        batches = [each for each in transactional_batches(self._cluster, request) if each.key not in denied]
+        if len({(each.header.producer_id, each.header.producer_epoch) for each in batches}) > 1:
+            return self._refuse(version, request, _INVALID_PRODUCER_ID_MAPPING)
+        batches = unverified(batches)
+        if batches and request.acks in _KNOWN_ACKS:
+            return self._verify_and_produce(request, context, denied, transactional_id, batches)
+        return self._produce(request, context, denied)
+
+    async def _verify_and_produce(
+        self,
+        request: ProduceRequest,
+        context: RequestContext,
+        denied: Mapping[Key, PartitionResult],
+        transactional_id: str,
+        batches: list[TransactionalBatch],
+    ) -> Buffers | None:
+        """Append once the coordinator has answered. Requests that follow on the connection wait until then."""
+        refused, passes = await verify(self._cluster, transactional_id, context.api_version, batches)
+        answer = self._produce(request, context, {**denied, **refused}, passes)
+        return await answer.answer if isinstance(answer, Deferred) else answer
+
+    def _produce(
+        self,
+        request: ProduceRequest,
+        context: RequestContext,
+        refused: Mapping[Key, PartitionResult],
+        passes: Mapping[Key, Verification] = _NO_PASSES,
+    ) -> Deferred | Buffers | None:
+        """Append the batches of all partitions but those that are `refused`, whose answers are given."""
+        version = context.api_version
+        if request.acks not in _KNOWN_ACKS:
+            return self._refuse(version, request, _INVALID_REQUIRED_ACKS)
         now_ms = wall_clock_ms()
         answer: list[tuple[TopicKey, list[PartitionResult]]] = []
         waiting: list[tuple[PartitionLog, int, int, int]] = []
         for topic_key, partitions in request.topics:
             results: list[PartitionResult] = []
             for index, records in partitions:
-                result, log = self._append(topic_key, index, records, request, context, now_ms)
+                if refused and (topic_key, index) in refused:
+                    results.append(refused[topic_key, index])
+                    continue
+                verified = passes.get((topic_key, index)) if passes else None
+                result, log = self._append(topic_key, index, records, request, context, now_ms, verified)
                 if log is not None and request.acks == _ALL:
                     # where the result is, so that it can be taken back if the disk fails
                     waiting.append((log, log.log_end_offset, len(answer), len(results)))
@@ -117,6 +166,19 @@ class ProduceApi:
         if waiting:
             return Deferred(self._answer_when_durable(version, answer, waiting))
         return [write_produce_response(version, answer)]
+
+    def _denied(self, request: ProduceRequest, context: RequestContext) -> Mapping[Key, PartitionResult]:
+        """Return the answers for partitions whose topic this client may not write to; ids of no topic have others."""
+        if isinstance(self._cluster.authorizer, AllowAll):
+            return _NOTHING_REFUSED
+        refused: dict[Key, PartitionResult] = {}
+        for key, partitions in request.topics:
+            topic = self._cluster.topic(key)
+            name = topic.name if topic is not None else key if isinstance(key, str) else None
+            if name is not None and not self._cluster.allows(context, Operation.WRITE, ResourceType.TOPIC, name):
+                for index, _ in partitions:
+                    refused[key, index] = PartitionResult(index, _TOPIC_AUTHORIZATION_FAILED)
+        return refused
 
     def _refuse(self, version: int, request: ProduceRequest, code: int) -> Buffers | None:
         if request.acks == _NOBODY:
@@ -134,6 +196,7 @@ class ProduceApi:
         request: ProduceRequest,
         context: RequestContext,
         now_ms: int,
+        verified: Verification | None,
     ) -> tuple[PartitionResult, PartitionLog | None]:
         topic = self._cluster.topic(topic_key)
         if topic is None:
@@ -156,7 +219,7 @@ class ProduceApi:
         log = topic.partitions[index]
         end = log.log_end_offset
         try:
-            appended = log.append(records, now_ms)
+            appended = log.append(records, now_ms, verified=verified)
         except StorageError as error:
             traffic.failed_produce_requests += 1
             out_of_range = error.number == _INVALID_TIMESTAMP
