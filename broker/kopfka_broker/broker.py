@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.apis.acls import AclApis
+from kopfka_broker.apis.active_producers import ActiveProducersApi
 from kopfka_broker.apis.configs import ConfigApis
 from kopfka_broker.apis.credentials import CredentialApis
 from kopfka_broker.apis.fetch import FetchApi
@@ -139,6 +140,7 @@ class Broker:
             ApiKey.ALTER_USER_SCRAM_CREDENTIALS: credentials.alter,
             ApiKey.LIST_OFFSETS: offsets.list_offsets,
             ApiKey.OFFSET_FOR_LEADER_EPOCH: offsets.offset_for_leader_epoch,
+            ApiKey.DESCRIBE_PRODUCERS: ActiveProducersApi(cluster).describe_producers,
             ApiKey.INIT_PRODUCER_ID: producers.init_producer_id,
         }
         handlers.update(cluster.groups.handlers())
