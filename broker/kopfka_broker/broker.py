@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.apis.acls import AclApis
 from kopfka_broker.apis.active_producers import ActiveProducersApi
+from kopfka_broker.apis.alter_configs import AlterConfigApis
 from kopfka_broker.apis.configs import ConfigApis
 from kopfka_broker.apis.credentials import CredentialApis
 from kopfka_broker.apis.fetch import FetchApi
@@ -24,6 +25,7 @@ from kopfka_broker.apis.quorum import QuorumApis
 from kopfka_broker.apis.replicas import ReplicaApis
 from kopfka_broker.apis.topics import TopicApis
 from kopfka_broker.cluster import Cluster
+from kopfka_broker.config import loggers
 from kopfka_broker.dispatch import Dispatcher
 from kopfka_broker.server import Server, ServerSettings
 from kopfka_wire.apis import ApiKey
@@ -55,6 +57,7 @@ class Broker:
         """
         began = time.perf_counter()
         cluster = self.cluster
+        loggers.install()
         cluster.open()
         self._server = Server(self._dispatcher(), _server_settings(cluster.config))
         try:
@@ -110,7 +113,7 @@ class Broker:
     def _dispatcher(self) -> Dispatcher:
         cluster = self.cluster
         metadata, topics, configs = MetadataApis(cluster), TopicApis(cluster), ConfigApis(cluster)
-        quorum, replicas = QuorumApis(cluster), ReplicaApis(cluster)
+        quorum, replicas, altering = QuorumApis(cluster), ReplicaApis(cluster), AlterConfigApis(cluster)
         offsets, producers = OffsetApis(cluster), ProducerApis(ProducerIds(cluster.directory))
         acls, credentials = AclApis(cluster), CredentialApis(cluster)
         handlers: dict[int, Any] = {
@@ -122,7 +125,9 @@ class Broker:
             ApiKey.CREATE_PARTITIONS: topics.create_partitions,
             ApiKey.DELETE_RECORDS: topics.delete_records,
             ApiKey.DESCRIBE_CONFIGS: configs.describe_configs,
-            ApiKey.INCREMENTAL_ALTER_CONFIGS: configs.incremental_alter_configs,
+            ApiKey.LIST_CONFIG_RESOURCES: configs.list_config_resources,
+            ApiKey.ALTER_CONFIGS: altering.alter_configs,
+            ApiKey.INCREMENTAL_ALTER_CONFIGS: altering.incremental_alter_configs,
             ApiKey.DESCRIBE_LOG_DIRS: replicas.describe_log_dirs,
             ApiKey.ALTER_REPLICA_LOG_DIRS: replicas.alter_replica_log_dirs,
             ApiKey.ELECT_LEADERS: replicas.elect_leaders,

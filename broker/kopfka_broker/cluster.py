@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.coordinators.topics import GROUPS, InternalTopic
+from kopfka_broker.config.groups import GroupConfigs
+from kopfka_broker.config.resources import ResourceConfigs
 from kopfka_broker.features import Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metadata_store import MetadataStore
@@ -44,6 +46,8 @@ class Cluster:
         self.metrics = BrokerMetrics()
         self.features = Features()
         self.documents = MetadataStore(directory)
+        self.group_configs = GroupConfigs(config, self.documents)
+        self.client_metrics = ResourceConfigs(self.documents.document("client-metrics-configs"))
         self.authorizer = authorizer_from(config, self.documents)
         self.credentials = ScramCredentials(self.documents)
         self.logs = LogManager(
@@ -74,6 +78,8 @@ class Cluster:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.logs.open()
         self.config.load_altered(self.documents)
+        self.group_configs.load()
+        self.client_metrics.load()
         self.features.chosen = self.documents.document(_FEATURES).load() or {}
         self.authorizer.load()
         self.credentials.load()

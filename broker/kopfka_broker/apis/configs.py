@@ -1,30 +1,71 @@
-"""DescribeConfigs and IncrementalAlterConfigs, for topics and brokers. Validation and answers are Kafka's."""
+"""DescribeConfigs and ListConfigResources, for topics, brokers, groups, client metrics and loggers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.apis.access import MESSAGES, may, may_topic, refusal
 from kopfka_broker.apis.errors import MALFORMED, ApiError
 from kopfka_broker.apis.names import topic_name_fault
-from kopfka_broker.config.definitions import ConfigType, Definition, definitions
-from kopfka_broker.config.described import Described, describe_all_brokers, describe_broker, describe_topic
-from kopfka_broker.config.values import BrokerConfig, check_topic_configs
-from kopfka_broker.storage import StorageError
-from kopfka_runtime.errors import SettingsError
+from kopfka_broker.config import loggers
+from kopfka_broker.config.definitions import ConfigType, definitions
+from kopfka_broker.config.described import (
+    Described,
+    describe_all_brokers,
+    describe_broker,
+    describe_client_metrics,
+    describe_group,
+    describe_loggers,
+    describe_topic,
+)
+from kopfka_broker.security.authorizer import Operation, ResourceType
 from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kopfka_broker.cluster import Cluster
+    from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.context import RequestContext
     from kopfka_wire.codec import Codec
 
-_TOPIC, _BROKER = 2, 4
-_SET, _DELETE, _APPEND, _SUBTRACT = range(4)
-_VERBS = {_APPEND: "append", _SUBTRACT: "subtract"}
+
+class ConfigResource(IntEnum):
+    """What has configs, by the numbers of Kafka's ConfigResource.Type."""
+
+    TOPIC = 2
+    BROKER = 4
+    BROKER_LOGGER = 8
+    CLIENT_METRICS = 16
+    GROUP = 32
+
+
+DENIED: Final = {
+    ConfigResource.TOPIC: ErrorCode.topic_authorization_failed,
+    ConfigResource.GROUP: ErrorCode.group_authorization_failed,
+}
+"""What is said of a resource whose configs are not for the client; of others, CLUSTER_AUTHORIZATION_FAILED."""
+
+
+def may_configure(
+    cluster: Cluster, context: RequestContext, operation: Operation, kind: ConfigResource, name: str
+) -> bool:
+    """Tell whether a client may describe or alter the configs of a resource."""
+    if kind is ConfigResource.TOPIC:
+        return may_topic(cluster, context, operation, name)
+    if kind is ConfigResource.GROUP:
+        return cluster.allows(context, operation, ResourceType.GROUP, name)
+    return may(cluster, context, operation)
+
+
+_NAMELESS: Final = {
+    ConfigResource.GROUP: "Group name must not be empty",
+    ConfigResource.CLIENT_METRICS: "Client metrics subscription name must not be empty",
+    ConfigResource.BROKER_LOGGER: "Broker id must not be empty",
+}
 
 
 def described_topic_configs(form: Codec, config: BrokerConfig, overrides: Mapping[str, str]) -> tuple[Any, ...]:
@@ -53,48 +94,53 @@ class ConfigApis:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    # -- DescribeConfigs ----------------------------------------------------------------------------------------------
-
     async def describe_configs(self, request: Any, context: RequestContext) -> Any:
-        """Answer DescribeConfigs."""
+        """Answer DescribeConfigs; what the client may not see comes last, with an error."""
         form = codec(context.api_key, context.api_version)
-        results = []
-        for resource in request.resources:
+        kinds = [_kind(each.resource_type) for each in request.resources]
+        if None in kinds:
+            refused = [_result(form, each, ErrorCode.invalid_request, MALFORMED) for each in request.resources]
+            return form.make(results=tuple(refused))
+        described, denied = [], []
+        for resource, kind in zip(request.resources, kinds, strict=True):
+            assert kind is not None
+            if not may_configure(self._cluster, context, Operation.DESCRIBE_CONFIGS, kind, resource.resource_name):
+                code = DENIED.get(kind, ErrorCode.cluster_authorization_failed)
+                denied.append(_result(form, resource, code, MESSAGES[code]))
+                continue
             code, message, configs = ErrorCode.none, "", ()
             try:
-                configs = self._describe(form, resource, request)
+                configs = self._describe(form, kind, resource, request)
             except ApiError as error:
                 code, message = error.code, error.message or ""
-            results.append(
-                form.make(
-                    "DescribeConfigsResult",
-                    error_code=code,
-                    error_message=message,
-                    resource_type=resource.resource_type,
-                    resource_name=resource.resource_name,
-                    configs=configs,
-                )
-            )
-        return form.make(results=tuple(results))
+            described.append(_result(form, resource, code, message, configs))
+        return form.make(results=(*described, *denied))
 
-    def _describe(self, form: Codec, resource: Any, request: Any) -> tuple[Any, ...]:
-        config = self._cluster.config
-        name = resource.resource_name
-        if resource.resource_type == _TOPIC:
-            found = describe_topic(config, self._topic_overrides(name))
-        elif resource.resource_type == _BROKER:
-            if name:
-                self._check_broker_id(name)
-            found = describe_broker(config) if name else describe_all_brokers(config)
-        else:
-            raise ApiError(ErrorCode.invalid_request, MALFORMED)
+    def _describe(self, form: Codec, kind: ConfigResource, resource: Any, request: Any) -> tuple[Any, ...]:
         wanted = resource.configuration_keys
         documented = getattr(request, "include_documentation", False)
         return tuple(
             _entry(form, each, synonyms=request.include_synonyms, documented=documented)
-            for each in found
+            for each in self._found(kind, resource.resource_name)
             if not wanted or each.definition.name in wanted
         )
+
+    def _found(self, kind: ConfigResource, name: str) -> Iterable[Described]:
+        cluster, config = self._cluster, self._cluster.config
+        if kind is ConfigResource.TOPIC:
+            return describe_topic(config, self._topic_overrides(name))
+        if kind is ConfigResource.BROKER:
+            if name:
+                self._check_broker_id(name, "expected {} or empty string, but received {}")
+            return describe_broker(config) if name else describe_all_brokers(config)
+        if not name:
+            raise ApiError(ErrorCode.invalid_request, _NAMELESS[kind])
+        if kind is ConfigResource.GROUP:
+            return describe_group(config, cluster.group_configs.of(name))
+        if kind is ConfigResource.CLIENT_METRICS:
+            return describe_client_metrics(cluster.client_metrics.of(name))
+        self._check_broker_id(name, "expected {} but received {}")
+        return describe_loggers(loggers.loggers())
 
     def _topic_overrides(self, name: str) -> dict[str, str]:
         fault = topic_name_fault(name)
@@ -105,155 +151,59 @@ class ConfigApis:
             raise ApiError(ErrorCode.unknown_topic_or_partition)
         return topic.config
 
-    def _check_broker_id(self, name: str) -> None:
+    def _check_broker_id(self, name: str, why: str) -> None:
         own = self._cluster.config.node_id
         if not name.isdigit():
             raise ApiError(ErrorCode.invalid_request, f"Broker id must be an integer, but it is: {name}")
         if int(name) != own:
-            raise ApiError(
-                ErrorCode.invalid_request, f"Unexpected broker id, expected {own} or empty string, but received {name}"
-            )
+            raise ApiError(ErrorCode.invalid_request, f"Unexpected broker id, {why.format(own, name)}")
 
-    # -- IncrementalAlterConfigs --------------------------------------------------------------------------------------
-
-    async def incremental_alter_configs(self, request: Any, context: RequestContext) -> Any:
-        """Answer IncrementalAlterConfigs: each resource on its own, all of its changes or none."""
+    async def list_config_resources(self, request: Any, context: RequestContext) -> Any:
+        """Answer ListConfigResources; in version 0, ListClientMetricsResources, it is about these only."""
         form = codec(context.api_key, context.api_version)
-        results = []
-        named = [(each.resource_type, each.resource_name) for each in request.resources]
-        for resource in request.resources:
-            code, message = ErrorCode.none, None
-            try:
-                if named.count((resource.resource_type, resource.resource_name)) > 1:
-                    raise ApiError(ErrorCode.invalid_request, "Each resource must appear at most once.")
-                self._alter(resource, request.validate_only)
-            except ApiError as error:
-                code, message = error.code, error.message
-            results.append(
-                form.make(
-                    "AlterConfigsResourceResponse",
-                    error_code=code,
-                    error_message=message,
-                    resource_type=resource.resource_type,
-                    resource_name=resource.resource_name,
-                )
-            )
-        return form.make(responses=tuple(results))
+        code = refusal(self._cluster, context, Operation.DESCRIBE_CONFIGS)
+        if code:
+            return form.make(error_code=code, config_resources=())
+        asked: Iterable[int] = (ConfigResource.CLIENT_METRICS,)
+        if context.api_version > 0:
+            asked = dict.fromkeys(request.resource_types) or tuple(ConfigResource)
+        kinds = [_kind(each) for each in asked]
+        if None in kinds:
+            return form.make(error_code=ErrorCode.unsupported_version, config_resources=())
+        found = [
+            form.make("ConfigResource", resource_name=name, resource_type=kind)
+            for kind in kinds
+            if kind is not None
+            for name in self._names(kind)
+        ]
+        return form.make(error_code=ErrorCode.none, config_resources=tuple(found))
 
-    def _alter(self, resource: Any, validate_only: bool) -> None:
-        names = [each.name for each in resource.configs]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise ApiError(ErrorCode.invalid_request, "Error due to duplicate config keys")
-        nulls = [each.name for each in resource.configs if each.value is None and each.config_operation != _DELETE]
-        if nulls:
-            raise ApiError(ErrorCode.invalid_request, f"Null value not supported for : {','.join(nulls)}")
-        if resource.resource_type == _TOPIC:
-            self._alter_topic(resource, validate_only)
-        elif resource.resource_type == _BROKER:
-            self._alter_broker(resource, validate_only)
-        else:
-            raise ApiError(ErrorCode.invalid_request, f"Unknown resource type {resource.resource_type}")
-
-    def _alter_topic(self, resource: Any, validate_only: bool) -> None:
-        name = resource.resource_name
-        if not name:
-            raise ApiError(ErrorCode.invalid_request, "Default topic resources are not allowed.")
-        topic = self._cluster.logs.topics.get(name)
-        if topic is None:
-            raise ApiError(ErrorCode.unknown_topic_or_partition, f"The topic '{name}' does not exist.")
-        before = topic.config
-        config = self._cluster.config
-
-        def inherited(key: str) -> str | None:
-            return config.topic_values(key, {})[0].text
-
-        after = _changed(resource.configs, before, definitions().topic, inherited)
-        try:
-            check_topic_configs(after)
-            log_config = config.log_config(after)
-        except SettingsError as error:
-            raise ApiError(ErrorCode.invalid_config, str(error)) from None
-        if not validate_only and after != before:
-            try:
-                self._cluster.logs.alter_config(name, after, log_config)
-            except StorageError as error:
-                raise ApiError(error.code, str(error)) from error
-
-    def _alter_broker(self, resource: Any, validate_only: bool) -> None:
-        name = resource.resource_name
-        config = self._cluster.config
-        known = definitions().broker
-        if name and not name.isdigit():
-            raise ApiError(ErrorCode.invalid_request, f"Node id must be an integer, but it is: {name}")
-        if name and int(name) != config.node_id:
-            raise ApiError(
-                ErrorCode.invalid_request, f"Unexpected broker id, expected {config.node_id}, but received {name}"
-            )
-        for each in resource.configs:
-            if each.name not in known:
-                continue  # Kafka keeps settings of plug-ins it does not know itself
-            update = known[each.name].update
-            if update == "read-only":
-                raise ApiError(ErrorCode.invalid_request, f"Cannot update these configs dynamically: [{each.name}]")
-            if update == "per-broker" and not name:
-                raise ApiError(
-                    ErrorCode.invalid_request,
-                    f"Cannot update these configs at default cluster level, broker id must be specified: [{each.name}]",
-                )
-        before = config.altered.get(name, {})
-
-        def inherited(key: str) -> str | None:
-            values = config.values(key)
-            return values[0].text if values else None
-
-        for each in resource.configs:
-            verb = _VERBS.get(each.config_operation)
-            if verb and (each.name not in known or known[each.name].type is not ConfigType.LIST):
-                raise ApiError(
-                    ErrorCode.invalid_config, f"Config value {verb} is not allowed for config key: {each.name}"
-                )
-        after = _changed(resource.configs, before, known, inherited)
-        for key, text in after.items():
-            try:
-                if key in known:
-                    known[key].parse(text)
-            except SettingsError as error:
-                raise ApiError(ErrorCode.invalid_request, str(error)) from None
-        if not validate_only and after != before:
-            self._cluster.alter_broker_config(name, after)
+    def _names(self, kind: ConfigResource) -> Iterable[str]:
+        if kind is ConfigResource.TOPIC:
+            return self._cluster.logs.topics
+        if kind is ConfigResource.GROUP:
+            return self._cluster.group_configs.names()
+        if kind is ConfigResource.CLIENT_METRICS:
+            return self._cluster.client_metrics.names()
+        return (str(self._cluster.config.node_id),)
 
 
-def _changed(
-    changes: Any, before: Mapping[str, str], known: Mapping[str, Definition], inherited: Any
-) -> dict[str, str]:
-    """Return the settings after the changes, as Kafka makes them."""
-    after = dict(before)
-    for change in changes:
-        name, operation, text = change.name, change.config_operation, change.value
-        if operation == _SET:
-            after[name] = text
-        elif operation == _DELETE:
-            after.pop(name, None)
-        elif operation in (_APPEND, _SUBTRACT):
-            definition = known.get(name)
-            if definition is None or definition.type is not ConfigType.LIST:
-                how = "APPEND to" if operation == _APPEND else "SUBTRACT from"
-                raise ApiError(ErrorCode.invalid_config, f"Can't {how} key {name} because its type is not LIST.")
-            have = _words(after.get(name, inherited(name)))
-            given = _words(text)
-            if operation == _APPEND:
-                have += [word for word in given if word not in have]
-            else:
-                have = [word for word in have if word not in given]
-            after[name] = ",".join(have)
-        else:
-            raise ApiError(ErrorCode.invalid_request, f"Unknown config operation {operation}.")
-    return after
+def _kind(number: int) -> ConfigResource | None:
+    try:
+        return ConfigResource(number)
+    except ValueError:
+        return None
 
 
-def _words(text: str | None) -> list[str]:
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
+def _result(form: Codec, resource: Any, code: ErrorCode, message: str, configs: tuple[Any, ...] = ()) -> Any:
+    return form.make(
+        "DescribeConfigsResult",
+        error_code=code,
+        error_message=message,
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
+        configs=configs,
+    )
 
 
 def _entry(form: Codec, config: Described, *, synonyms: bool, documented: bool) -> Any:
@@ -272,5 +222,6 @@ def _entry(form: Codec, config: Described, *, synonyms: bool, documented: bool) 
         if synonyms
         else (),
         config_type=config.definition.type,
-        documentation=config.definition.doc if documented else None,
+        # Kafka has no documentation of loggers, and says so unasked
+        documentation=config.definition.doc if documented or config.definition.type is ConfigType.UNKNOWN else None,
     )

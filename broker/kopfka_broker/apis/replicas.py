@@ -87,7 +87,7 @@ class ReplicaApis:
         code = refusal(self._cluster, context, Operation.ALTER)
         results: dict[str, list[Any]] = {}
         for folder in request.dirs:
-            here = os.path.normpath(folder.path) == self._folder
+            here = self._is_folder(folder.path)
             for topic in folder.topics:
                 for index in topic.partitions:
                     fault = code
@@ -109,6 +109,9 @@ class ReplicaApis:
     def _folder(self) -> str:
         return os.path.abspath(self._cluster.directory)  # noqa: PTH100 - as Kafka: no link is followed
 
+    def _is_folder(self, path: str) -> bool:
+        return os.path.normpath(path) == self._folder
+
     def _exists(self, topic: str, index: int) -> bool:
         return self._cluster.partition(topic, index) is not None
 
@@ -127,14 +130,13 @@ class ReplicaApis:
             partitions = []
             for index in topic.partitions:
                 fault, why = (code, message) if code else self._election(topic.topic, index)
-                partitions.append(
-                    form.make("PartitionResult", partition_id=index, error_code=fault, error_message=why)
-                )
+                partitions.append(form.make("PartitionResult", partition_id=index, error_code=fault, error_message=why))
             results.append(form.make("ReplicaElectionResult", topic=topic.topic, partition_result=tuple(partitions)))
         if request.topic_partitions is None and not code:
             # of all partitions only those are told whose leader has changed
             results = [
-                form.make("ReplicaElectionResult", topic=name, partition_result=()) for name in self._cluster.logs.topics
+                form.make("ReplicaElectionResult", topic=name, partition_result=())
+                for name in self._cluster.logs.topics
             ]
         return form.make(error_code=code, replica_election_results=tuple(results))
 

@@ -1,4 +1,6 @@
-"""What Apache Kafka 4.3.1 defines about each broker and topic config: type, default, documentation, bounds, synonyms.
+"""What Apache Kafka 4.3.1 defines about configs: type, default, documentation, bounds, synonyms.
+
+Of brokers, topics, groups (KIP-848, KIP-932, KIP-1071) and client metrics (KIP-714).
 
 The data file `kafka.json` beside this module is printed by `broker/tools/DumpConfigs.java` from Kafka's jars. Values
 are parsed and checked here as Kafka does, with its messages; what a value means to this broker is not decided here.
@@ -62,12 +64,15 @@ class Definition:
     update: str
     """`read-only`, `per-broker` or `cluster-wide`: how a broker config may change while the broker runs."""
     synonyms: tuple[Synonym, ...]
-    """Of a broker config: the names that set the same thing, strongest first. Of a topic config: the broker's names."""
+    """Of a broker config: the names that set the same thing, strongest first. Of others: the broker's names."""
+
+    hidden: bool = True
+    """Of a config whose type nobody knows: whether its value is hidden, as that of a plug-in's setting is."""
 
     @property
     def sensitive(self) -> bool:
         """Whether the value is never shown; nobody knows what a setting of a plug-in holds."""
-        return self.type in (ConfigType.PASSWORD, ConfigType.UNKNOWN)
+        return self.type is ConfigType.PASSWORD or (self.type is ConfigType.UNKNOWN and self.hidden)
 
     def parse(self, text: str) -> Any:
         """Return the value `text` stands for: bool, int, float, str or list of str.
@@ -131,6 +136,8 @@ class Definitions:
 
     broker: Mapping[str, Definition]
     topic: Mapping[str, Definition]
+    group: Mapping[str, Definition]
+    client_metrics: Mapping[str, Definition]
 
 
 @functools.cache
@@ -138,14 +145,16 @@ def definitions() -> Definitions:
     """Read the data file, once."""
     data = json.loads(Path(__file__).with_name("kafka.json").read_bytes())
     return Definitions(
-        {name: _definition(name, entry) for name, entry in data["broker"].items()},
-        {name: _definition(name, entry) for name, entry in data["topic"].items()},
+        *(
+            {name: _definition(name, entry) for name, entry in data[part].items()}
+            for part in ("broker", "topic", "group", "client-metrics")
+        )
     )
 
 
-def unknown_definition(name: str) -> Definition:
+def unknown_definition(name: str, *, sensitive: bool = True) -> Definition:
     """Return what is assumed of a broker config that Kafka does not define: a setting of a plug-in, which it keeps."""
-    return Definition(name, ConfigType.UNKNOWN, None, False, "", "", False, "read-only", ())
+    return Definition(name, ConfigType.UNKNOWN, None, False, "", "", False, "read-only", (), sensitive)
 
 
 def _definition(name: str, entry: dict[str, Any]) -> Definition:

@@ -21,10 +21,14 @@ class Described:
     text: str | None
     synonyms: tuple[Value, ...]
     read_only: bool
+    own_source: Source | None = None
+    """Where the value comes from, where its synonyms do not say so."""
 
     @property
     def source(self) -> Source:
         """Where the value comes from; Kafka says default where nobody set it under its very name."""
+        if self.own_source is not None:
+            return self.own_source
         return self.synonyms[0].source if self.synonyms else Source.DEFAULT
 
 
@@ -60,6 +64,36 @@ def describe_all_brokers(config: BrokerConfig) -> Iterator[Described]:
         value = Value(name, text, Source.DYNAMIC_DEFAULT_BROKER)
         definition = definitions().broker.get(name)
         yield Described(definition or unknown_definition(name), text, (value,), read_only=definition is None)
+
+
+def describe_group(config: BrokerConfig, settings: Mapping[str, str]) -> Iterator[Described]:
+    """Give every config of a group with these settings of its own."""
+    for name, definition in definitions().group.items():
+        synonyms = [Value(name, definition.default, Source.DEFAULT)]
+        if definition.synonyms:
+            synonyms = _synonyms(config, definition.synonyms[0].name)
+        text = synonyms[0].text
+        if name in settings:
+            text = settings[name]
+            synonyms.insert(0, Value(name, text, Source.DYNAMIC_GROUP))
+        # what a group inherits counts as its default, wherever the broker has it from
+        source = None if name in settings else Source.DEFAULT
+        yield Described(definition, text, tuple(synonyms), read_only=False, own_source=source)
+
+
+def describe_client_metrics(settings: Mapping[str, str]) -> Iterator[Described]:
+    """Give every config of a subscription to clients' metrics with these settings."""
+    for name, definition in definitions().client_metrics.items():
+        own = (Value(name, settings[name], Source.DYNAMIC_CLIENT_METRICS),) if name in settings else ()
+        yield Described(definition, settings.get(name, definition.default), own, read_only=False)
+
+
+def describe_loggers(levels: Mapping[str, str]) -> Iterator[Described]:
+    """Give the level of every logger."""
+    for name, level in levels.items():
+        definition = unknown_definition(name, sensitive=False)
+        source = Source.DYNAMIC_BROKER_LOGGER
+        yield Described(definition, level, (), read_only=False, own_source=source)
 
 
 def _synonyms(config: BrokerConfig, name: str) -> list[Value]:
