@@ -22,12 +22,16 @@ from kopfka_broker.apis.offsets import OffsetApis
 from kopfka_broker.apis.produce import ProduceApi
 from kopfka_broker.apis.producers import ProducerApis, ProducerIds
 from kopfka_broker.apis.quorum import QuorumApis
+from kopfka_broker.apis.quotas import QuotaApis
 from kopfka_broker.apis.replicas import ReplicaApis
+from kopfka_broker.apis.sasl import sasl_authenticate, sasl_handshake
+from kopfka_broker.apis.throttled_produce import ThrottledProduce
 from kopfka_broker.apis.topics import TopicApis
 from kopfka_broker.cluster import Cluster
 from kopfka_broker.config import loggers
 from kopfka_broker.dispatch import Dispatcher
-from kopfka_broker.server import Server, ServerSettings
+from kopfka_broker.network import Network, server_settings
+from kopfka_broker.server import Server
 from kopfka_wire.apis import ApiKey
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ class Broker:
         self.cluster = Cluster(directory, config, listeners)
         self.groups_loaded = False
         self._server: Server | None = None
+        self._network: Network
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
@@ -59,9 +64,11 @@ class Broker:
         cluster = self.cluster
         loggers.install()
         cluster.open()
-        self._server = Server(self._dispatcher(), _server_settings(cluster.config))
         try:
-            cluster.listeners = cluster.listeners.bound_to(await self._server.start(cluster.listeners.bound))
+            self._network = Network(cluster)
+            self._server = Server(self._dispatcher(), server_settings(cluster.config), self._network.limits)
+            ports = await self._server.start(self._network.entrances)
+            cluster.listeners = cluster.listeners.bound_to(ports)
         except BaseException:
             await cluster.logs.close()
             raise
@@ -74,6 +81,8 @@ class Broker:
         self._tasks = [
             asyncio.create_task(cluster.logs.run(self._stop), name="logs"),
             asyncio.create_task(self._run_groups(), name="groups"),
+            asyncio.create_task(self._run_share(), name="share groups"),
+            asyncio.create_task(self._network.run(self._stop), name="network"),
         ]
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -91,6 +100,7 @@ class Broker:
     async def close(self) -> None:
         """Answer what is being worked on, flush, and mark the folder as cleanly shut down."""
         self.cluster.groups.close()  # answers members that wait for a rebalance, who would hold the server up
+        self.cluster.share.close()
         if self._server is not None:
             await self._server.stop()
         self._stop.set()
@@ -105,6 +115,10 @@ class Broker:
             return "not listening yet"
         return None if self.groups_loaded else "groups are being loaded"
 
+    async def _run_share(self) -> None:
+        await self.cluster.share.load()
+        await self.cluster.share.run(self._stop)
+
     async def _run_groups(self) -> None:
         await self.cluster.groups.load()
         self.groups_loaded = True
@@ -115,7 +129,7 @@ class Broker:
         metadata, topics, configs = MetadataApis(cluster), TopicApis(cluster), ConfigApis(cluster)
         quorum, replicas, altering = QuorumApis(cluster), ReplicaApis(cluster), AlterConfigApis(cluster)
         offsets, producers = OffsetApis(cluster), ProducerApis(ProducerIds(cluster.directory))
-        acls, credentials = AclApis(cluster), CredentialApis(cluster)
+        acls, credentials, quotas = AclApis(cluster), CredentialApis(cluster), QuotaApis(cluster)
         handlers: dict[int, Any] = {
             ApiKey.METADATA: metadata.metadata,
             ApiKey.DESCRIBE_CLUSTER: metadata.describe_cluster,
@@ -141,23 +155,21 @@ class Broker:
             ApiKey.DESCRIBE_ACLS: acls.describe_acls,
             ApiKey.CREATE_ACLS: acls.create_acls,
             ApiKey.DELETE_ACLS: acls.delete_acls,
+            ApiKey.DESCRIBE_CLIENT_QUOTAS: quotas.describe,
+            ApiKey.ALTER_CLIENT_QUOTAS: quotas.alter,
             ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: credentials.describe,
             ApiKey.ALTER_USER_SCRAM_CREDENTIALS: credentials.alter,
+            ApiKey.SASL_HANDSHAKE: sasl_handshake,
+            ApiKey.SASL_AUTHENTICATE: sasl_authenticate,
             ApiKey.LIST_OFFSETS: offsets.list_offsets,
             ApiKey.OFFSET_FOR_LEADER_EPOCH: offsets.offset_for_leader_epoch,
             ApiKey.DESCRIBE_PRODUCERS: ActiveProducersApi(cluster).describe_producers,
             ApiKey.INIT_PRODUCER_ID: producers.init_producer_id,
         }
         handlers.update(cluster.groups.handlers())
-        raw: dict[int, Any] = {ApiKey.PRODUCE: ProduceApi(cluster).produce, ApiKey.FETCH: FetchApi(cluster).fetch}
-        return Dispatcher(handlers, raw, cluster.metrics.requests, cluster.features)
+        handlers.update(cluster.share.handlers())
+        produce = ThrottledProduce(ProduceApi(cluster).produce, cluster.throttling).produce
+        raw: dict[int, Any] = {ApiKey.PRODUCE: produce, ApiKey.FETCH: FetchApi(cluster).fetch}
+        raw[ApiKey.SHARE_FETCH] = cluster.share.apis.fetch
+        return Dispatcher(handlers, raw, cluster.metrics.requests, cluster.features, cluster.throttling)
 
-
-def _server_settings(config: BrokerConfig) -> ServerSettings:
-    return ServerSettings(
-        socket_request_max_bytes=config.number("socket.request.max.bytes"),
-        connections_max_idle_ms=config.number("connections.max.idle.ms"),
-        max_connections=config.number("max.connections"),
-        max_connections_per_ip=config.number("max.connections.per.ip"),
-        socket_listen_backlog_size=config.number("socket.listen.backlog.size"),
-    )

@@ -6,7 +6,7 @@ Nothing here listens or answers: that is `broker.py`, which puts this and the AP
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.coordinators.topics import GROUPS, InternalTopic
@@ -18,10 +18,13 @@ from kopfka_broker.metadata_store import MetadataStore
 from kopfka_broker.metrics import BrokerMetrics
 from kopfka_broker.security.authorizer import authorizer_from
 from kopfka_broker.security.credentials import ScramCredentials
+from kopfka_broker.security.quotas import ClientQuotas
+from kopfka_broker.security.throttling import Throttling
+from kopfka_broker.share.room import ShareRoom
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from uuid import UUID
 
@@ -50,11 +53,13 @@ class Cluster:
         self.client_metrics = ResourceConfigs(self.documents.document("client-metrics-configs"))
         self.authorizer = authorizer_from(config, self.documents)
         self.credentials = ScramCredentials(self.documents)
+        self.quotas = ClientQuotas(self.documents)
+        self.throttling = Throttling.from_config(self.quotas, config.number)
         self.logs = LogManager(
             directory,
             config.log_config({}),
             node_id=config.node_id,
-            settings=StorageSettings.from_config(config.number),
+            settings=StorageSettings.from_config(config.get),
         )
         offsets = InternalTopic(
             self.logs,
@@ -67,7 +72,8 @@ class Cluster:
                 "segment.bytes": str(config.number("offsets.topic.segment.bytes")),
             },
         )
-        self.groups = GroupCoordinator(offsets, GroupSettings.from_config(config.number), cluster=self)
+        self.groups = GroupCoordinator(offsets, GroupSettings.from_config(config.get), cluster=self)
+        self.share = ShareRoom(self)
 
     def open(self) -> None:
         """Recover and load the logs, and what was altered of the configuration.
@@ -83,6 +89,7 @@ class Cluster:
         self.features.chosen = self.documents.document(_FEATURES).load() or {}
         self.authorizer.load()
         self.credentials.load()
+        self.quotas.load()
         self.config.on_change(self._apply_topic_defaults)
         if self.config.altered[""] or len(self.config.altered) > 1:
             self._apply_topic_defaults()
@@ -138,6 +145,14 @@ class Cluster:
         found = self.logs.topics.get(name)
         return None if found is None else found.topic_id
 
+    def topic_names(self) -> Iterable[str]:
+        """Return the names of all topics."""
+        return self.logs.topics
+
+    def group_config(self, group: str, name: str) -> Any:
+        """Return the value of a config of a group: its own, else that of the broker's config `group.` + `name`."""
+        return self.group_configs.get(group, name)
+
     def partition_count(self, name: str) -> int:
         """Return how many partitions a topic has, 0 where there is none of this name."""
         found = self.logs.topics.get(name)
@@ -156,7 +171,20 @@ class Cluster:
         except StorageError as error:
             raise ApiError(error.code, str(error)) from error
         log.info("created topic %s with %s partitions", name, partitions)
+        self.groups.topics_changed([name], created=True)
         return topic
+
+    def add_partitions(self, name: str, count: int) -> None:
+        """Let a topic grow to `count` partitions, durably.
+
+        Raises:
+            ApiError: storage refused or failed.
+        """
+        try:
+            self.logs.add_partitions(name, count)
+        except StorageError as error:
+            raise ApiError(error.code, str(error)) from error
+        self.groups.topics_changed([name])
 
     def auto_create(self, name: str) -> Topic | None:
         """Create a topic a client asked for by its metadata, where auto.create.topics.enable says so."""
@@ -174,12 +202,15 @@ class Cluster:
         Raises:
             ApiError: storage refused or failed.
         """
+        topic_id = self.topic_id(name)
         try:
             self.logs.delete_topic(name)
         except StorageError as error:
             raise ApiError(error.code, str(error)) from error
         log.info("deleted topic %s", name)
         await self.groups.topics_deleted([name])
+        if topic_id is not None:
+            await self.share.topics_deleted([topic_id])
 
     def alter_broker_config(self, broker: str, settings: dict[str, str]) -> None:
         """Replace what was altered of the broker's config, for this broker or (empty) for all.

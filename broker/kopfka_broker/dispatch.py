@@ -8,11 +8,13 @@ version; a raw handler, for the two hot paths, reads and writes bytes itself and
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from kopfka_broker.apis.versions import answer_versions, unsupported_versions
+from kopfka_broker.apis.versions import answer_versions, invalid_software, take_software, unsupported_versions
 from kopfka_broker.context import RequestContext
+from kopfka_broker.stopwatch import Stopwatch
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from kopfka_wire.codec import Codec, codec, read_request_header
 from kopfka_wire.errors import UnsupportedVersionError
@@ -20,8 +22,14 @@ from kopfka_wire.errors import UnsupportedVersionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kopfka_broker.context import Caller
     from kopfka_broker.features import Features
     from kopfka_broker.metrics import RequestMetrics
+    from kopfka_broker.security.throttling import Throttling
+    from kopfka_wire.codec import RequestHeader
+
+# what brokers ask of each other is no client's time (KafkaApis.sendResponseExemptThrottle)
+_EXEMPT = frozenset({ApiKey.WRITE_TXN_MARKERS})
 
 Buffers = list[bytes | bytearray | memoryview]
 
@@ -63,6 +71,7 @@ class Dispatcher:
         raw: Mapping[int, RawHandler],
         metrics: RequestMetrics,
         features: Features,
+        throttling: Throttling,
     ) -> None:
         self._handlers = dict(handlers)
         self._raw = dict(raw)
@@ -72,8 +81,9 @@ class Dispatcher:
         """What ApiVersions advertises."""
         self._features = features
         features.serve(served)
+        self._throttling = throttling
 
-    def start(self, frame: memoryview, client_host: str, listener: str) -> Started:
+    def start(self, frame: memoryview, caller: Caller) -> Started:
         """Give the request in `frame` to its handler.
 
         Raises:
@@ -82,19 +92,20 @@ class Dispatcher:
         """
         header = read_request_header(frame)
         key, version = header.api_key, header.api_version
+        if key == ApiKey.API_VERSIONS:
+            return self.api_versions(frame, header, caller)[0]
         supported = self.versions.get(key)  # type: ignore[call-overload]
         if supported is None:
             raise UnsupportedVersionError(f"API key {key} is not served here")
         api = ApiKey(key)
-        correlation = header.correlation_id.to_bytes(4, "big", signed=True)
         if not supported.holds(version):
-            if api is ApiKey.API_VERSIONS:
-                # a client newer than this broker finds out by this what to speak instead (KIP-511)
-                return Started(api, correlation, [unsupported_versions(self.versions)])
             raise UnsupportedVersionError(f"{api.name} version {version} is not served here")
-        context = RequestContext(key, version, header.client_id, client_host, listener)
+        context = RequestContext(
+            key, version, header.client_id, caller.client_host, caller.listener, caller.principal, caller
+        )
         raw = self._raw.get(key)
         if raw is not None and api is ApiKey.PRODUCE and version < 3:
+            correlation = header.correlation_id.to_bytes(4, "big", signed=True)
             return Started(api, correlation, raw(frame, header.end, context, None))  # type: ignore[arg-type]
         form = codec(key, version)
         position = form.skip_header_tags(frame, header.end)
@@ -102,13 +113,37 @@ class Dispatcher:
         if raw is not None:
             return Started(api, before, raw(frame, position, context, form))
         request = form.read_request(frame, position)
-        if api is ApiKey.API_VERSIONS:
-            return Started(
-                api, before, [form.write_response(answer_versions(request, form, self.versions, self._features))]
-            )
+        if self._throttling.measures_time and api not in _EXEMPT:
+            return Started(api, before, _answer_in_time(self._handlers[key], request, context, form, self._throttling))
         return Started(api, before, _answer(self._handlers[key], request, context, form))
+
+    def api_versions(self, frame: memoryview, header: RequestHeader, caller: Caller) -> tuple[Started, bool]:
+        """Answer ApiVersions, and tell whether the client was given what it asked for."""
+        if not self.versions[ApiKey.API_VERSIONS].holds(header.api_version):
+            # a client newer than this broker finds out by this what to speak instead (KIP-511)
+            correlation = header.correlation_id.to_bytes(4, "big", signed=True)
+            return Started(ApiKey.API_VERSIONS, correlation, [unsupported_versions(self.versions)]), False
+        form = codec(header.api_key, header.api_version)
+        request = form.read_request(frame, form.skip_header_tags(frame, header.end))
+        known = take_software(request, caller)
+        answer = answer_versions(form, self.versions, self._features) if known else invalid_software(form)
+        return Started(
+            ApiKey.API_VERSIONS, form.response_header(header.correlation_id), [form.write_response(answer)]
+        ), known
 
 
 async def _answer(handler: Handler, request: Any, context: RequestContext, form: Codec) -> Buffers | None:
     response = await handler(request, context)
+    return [form.write_response(response)]
+
+
+async def _answer_in_time(
+    handler: Handler, request: Any, context: RequestContext, form: Codec, throttling: Throttling
+) -> Buffers | None:
+    """As `_answer`, where somebody has a quota for the time that requests take."""
+    work: Stopwatch[Any] = Stopwatch(handler(request, context))  # type: ignore[arg-type]
+    response = await work
+    wait = timedelta(milliseconds=throttling.answered(context, work.seconds))
+    if wait > getattr(response, "throttle_time", wait):
+        response = replace(response, throttle_time=wait)
     return [form.write_response(response)]

@@ -50,6 +50,7 @@ def write_fetch_response(
     code: int = 0,
     session_id: int = 0,
     committed: bool = False,
+    throttle_ms: int = 0,
 ) -> Buffers:
     """Return the body of the answer, in the version of the request.
 
@@ -60,10 +61,12 @@ def write_fetch_response(
         session_id: of the fetch session this answer belongs to, 0 for none.
         committed: the reader wants committed records only, so a list of no aborted transactions is empty and not
             null (so it is also beside a partition that is not hosted).
+        throttle_ms: how long the client has to wait before it asks again.
     """
     flexible = version >= _FIRST_FLEXIBLE
     out: Buffers = []
-    part = bytearray(_SESSION.pack(0, code, session_id) if version >= _FIRST_WITH_SESSIONS else bytes(4))
+    with_session = version >= _FIRST_WITH_SESSIONS
+    part = bytearray(_SESSION.pack(throttle_ms, code, session_id) if with_session else _INT32.pack(throttle_ms))
     part += unsigned_varint(len(topics) + 1) if flexible else _INT32.pack(len(topics))
     none_aborted = b"\1" if flexible else _INT32.pack(0)
     not_asked = b"\0" if flexible else _INT32.pack(-1)

@@ -147,6 +147,14 @@ def write_produce_response(version: int, topics: list[tuple[TopicKey, list[Parti
     return bytes(out)
 
 
+def with_throttle_time(body: bytes | bytearray | memoryview, version: int, milliseconds: int) -> bytes:
+    """Return the body of an answer with another throttle time in it; version 0 has none."""
+    if version == 0:
+        return bytes(body)
+    end = len(body) - (1 if version >= _FIRST_FLEXIBLE else 0)
+    return b"".join((body[: end - 4], _INT32.pack(milliseconds), body[end:]))
+
+
 def _write_partition(out: bytearray, version: int, result: PartitionResult) -> None:
     out += _PARTITION.pack(result.partition, result.code, result.base_offset)
     if version >= 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from kopfka_broker.apis.fetch_sessions import FetchPosition, FetchSessions
@@ -36,6 +37,8 @@ _SESSION_TOPIC_ID_ERROR: Final = 106
 _FULL_AND_CLOSE = -1
 _FULL = 0
 _COMMITTED = 1
+_PARTITION_OVERHEAD = 60
+"""Bytes of an answer around the records of one partition, about: what a quota counts besides records."""
 _NOTHING: frozenset[Any] = frozenset()
 
 
@@ -79,6 +82,8 @@ class FetchApi:
                 self._sessions.remove(session.id)
                 session = None
         job = _FetchJob(self._cluster, context, request, positions, session, incremental=incremental)
+        if session is not None and not incremental:
+            job.unwanted = self._sessions.remove
         if job.wait_seconds <= 0 or not positions or job.is_ready():
             return job.answer()
         return job.wait()
@@ -123,13 +128,19 @@ class _FetchJob:
         incremental: bool,
     ) -> None:
         self._cluster = cluster
+        self._context = context
         self._version = context.api_version
         self._positions = positions
         self._session = session
         self._incremental = incremental
         self._committed = request.isolation_level == _COMMITTED
         self._max_bytes = min(request.max_bytes, cluster.config.number("fetch.max.bytes"))
+        self._throttling = cluster.throttling
+        if self._throttling.active:
+            self._max_bytes = min(self._max_bytes, self._throttling.most_fetched(context) or self._max_bytes)
         self._min_bytes = min(request.min_bytes, self._max_bytes)
+        self.unwanted: Callable[[int], object] | None = None
+        """Called with the id of a new session that the client will not hear of."""
         self.wait_seconds: float = request.max_wait.total_seconds()
         self._future: asyncio.Future[Buffers | None] | None = None
         self._unwatch: list[Callable[[], None]] = []
@@ -201,16 +212,25 @@ class _FetchJob:
 
     def answer(self) -> Buffers:
         """Read what there is, within the limits, and return the body of the answer."""
-        topics: dict[Any, list[FetchedPartition]] = {}
+        began = time.perf_counter() if self._throttling.active else 0.0
         room = self._max_bytes
         nothing_yet = True
         with_records: list[Key] = []
+        read: list[FetchedPartition] = []
         for key, position in self._positions.items():
             found = self._read(key, position, room, nothing_yet)
             if found.records:
                 nothing_yet = False
                 room = max(0, room - len(found.records))
                 with_records.append(key)
+            read.append(found)
+        if self._throttling.active:
+            size = sum(len(found.records) + _PARTITION_OVERHEAD for found in read)
+            wait_ms = self._throttling.fetched(self._context, size, time.perf_counter() - began)
+            if wait_ms:
+                return self._throttled(read, wait_ms)
+        topics: dict[Any, list[FetchedPartition]] = {}
+        for (key, position), found in zip(self._positions.items(), read, strict=True):
             if self._session is None or position.is_news(found) or not self._incremental:
                 topics.setdefault(key[0], []).append(found)
         if self._session is not None:
@@ -221,6 +241,19 @@ class _FetchJob:
             session_id=0 if self._session is None else self._session.id,
             committed=self._committed,
         )
+
+    def _throttled(self, read: list[FetchedPartition], wait_ms: int) -> Buffers:
+        """Return an empty answer; a session stays as it is, and a new one is not begun, as in Kafka."""
+        for key, found in zip(self._positions, read, strict=True):
+            log = self._log(key)
+            if log is not None and found.records:
+                self._cluster.metrics.topic(log.topic).bytes_out -= len(found.records)
+        session_id = 0
+        if self._session is not None and self._incremental:
+            session_id = self._session.id
+        elif self._session is not None and self.unwanted is not None:
+            self.unwanted(self._session.id)
+        return write_fetch_response(self._version, [], session_id=session_id, throttle_ms=wait_ms)
 
     def _read(self, key: Key, position: FetchPosition, room: int, nothing_yet: bool) -> FetchedPartition:
         index = key[1]
