@@ -1,0 +1,409 @@
+"""What can change in a consumer group, each with its record in Kafka's schemas (all values in version 0).
+
+Read and written: ConsumerGroupMetadata (3), MemberMetadata (5), TargetAssignmentMetadata (6), TargetAssignmentMember
+(7), CurrentMemberAssignment (8) and RegularExpression (16). PartitionMetadata (4) was written by Kafka before 4.1: it
+is kept as it is until the group's epoch changes the next time, and then removed, as Kafka does.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from kopfka_broker.coordinators.binary import Reader, Writer
+from kopfka_broker.groups.consumer.group import ConsumerGroup, ResolvedRegex
+from kopfka_broker.groups.consumer.members import ClassicMember, Member, MemberState
+from kopfka_broker.groups.errors import MalformedRecordError
+from kopfka_broker.groups.modern.keys import encode_key
+from kopfka_broker.groups.ports import OffsetsRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from kopfka_broker.groups.consumer.members import Assigned
+    from kopfka_broker.groups.modern.topics import Partitions
+
+EPOCH, PARTITION_METADATA, MEMBER, TARGET_EPOCH, TARGET, CURRENT, REGEX = 3, 4, 5, 6, 7, 8, 16
+KINDS: Final = frozenset({EPOCH, PARTITION_METADATA, MEMBER, TARGET_EPOCH, TARGET, CURRENT, REGEX})
+_VERSION = 0
+_HASH_TAG = _TIMESTAMP_TAG = _CLASSIC_TAG = _EPOCHS_TAG = 0
+_INT64 = struct.Struct(">q")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochChanged:
+    """The group's epoch: from now on there is something new to assign."""
+
+    epoch: int
+    metadata_hash: int
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupMetadata."""
+        tags = {_HASH_TAG: _INT64.pack(self.metadata_hash)} if self.metadata_hash else {}
+        return OffsetsRecord(encode_key(EPOCH, group_id), _value().int32(self.epoch).tagged_fields(tags).finish())
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Take it over; the subscriptions' topics were looked at just now."""
+        group.epoch, group.metadata_hash = self.epoch, self.metadata_hash
+
+
+@dataclass(frozen=True, slots=True)
+class OldMetadataRemoved:
+    """The record of partition metadata that an older Kafka wrote is of no use any more."""
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupPartitionMetadata."""
+        return OffsetsRecord(encode_key(PARTITION_METADATA, group_id), None)
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Remember that it is gone."""
+        group.has_old_metadata = False
+
+
+@dataclass(frozen=True, slots=True)
+class OldMetadataFound:
+    """An older Kafka wrote partition metadata; it is read, not written."""
+
+    value: bytes
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupPartitionMetadata."""
+        return OffsetsRecord(encode_key(PARTITION_METADATA, group_id), self.value)
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Remember that it is there."""
+        group.has_old_metadata = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanged:
+    """A member joined, or says something else of itself."""
+
+    member: Member
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupMemberMetadata."""
+        member = self.member
+        value = _value().nullable_string(member.instance_id).nullable_string(member.rack_id)
+        value.string(member.client_id).string(member.client_host).count(len(member.topics))
+        for topic in sorted(member.topics):
+            value.string(topic)
+        value.nullable_string(member.regex).int32(member.rebalance_timeout_ms).nullable_string(member.assignor)
+        tags = {} if member.classic is None else {_CLASSIC_TAG: _encode_classic(member.classic)}
+        return OffsetsRecord(encode_key(MEMBER, group_id, member.member_id), value.tagged_fields(tags).finish())
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Take it over; what the member has stays."""
+        old = group.members.get(self.member.member_id, Member(self.member.member_id))
+        group.put(
+            replace(
+                self.member, epoch=old.epoch, previous_epoch=old.previous_epoch, state=old.state,
+                assigned=old.assigned, revoking=old.revoking,
+            )
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoved:
+    """A member is none any more; what it was given was taken back before."""
+
+    member_id: str
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupMemberMetadata."""
+        return OffsetsRecord(encode_key(MEMBER, group_id, self.member_id), None)
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Forget it."""
+        group.remove(self.member_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEpochChanged:
+    """A target assignment is complete: for this epoch of the group, made at this time."""
+
+    epoch: int
+    timestamp: int
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupTargetAssignmentMetadata."""
+        tags = {_TIMESTAMP_TAG: _INT64.pack(self.timestamp)} if self.timestamp else {}
+        value = _value().int32(self.epoch).tagged_fields(tags).finish()
+        return OffsetsRecord(encode_key(TARGET_EPOCH, group_id), value)
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Take it over."""
+        group.assignment_epoch, group.assignment_timestamp = self.epoch, self.timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChanged:
+    """A member is to have other partitions than before."""
+
+    member_id: str
+    partitions: Partitions
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupTargetAssignmentMember."""
+        value = _value().count(len(self.partitions))
+        for topic, numbers in self.partitions.items():
+            value.uuid(topic).count(len(numbers))
+            for number in sorted(numbers):
+                value.int32(number)
+            value.tagged_fields()
+        return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), value.tagged_fields().finish())
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Take it over."""
+        group.targets[self.member_id] = self.partitions
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRemoved:
+    """A member is to have nothing any more."""
+
+    member_id: str
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupTargetAssignmentMember."""
+        return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), None)
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Forget it."""
+        group.targets.pop(self.member_id, None)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentChanged:
+    """A member has other partitions, or has come further."""
+
+    member: Member
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupCurrentMemberAssignment."""
+        member = self.member
+        value = _value().int32(member.epoch).int32(member.previous_epoch).int8(member.state)
+        _write_assigned(value, member.assigned)
+        _write_assigned(value, member.revoking)
+        return OffsetsRecord(encode_key(CURRENT, group_id, member.member_id), value.tagged_fields().finish())
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Take it over; what the member said of itself stays."""
+        old, new = group.members.get(self.member.member_id), self.member
+        if old is not None:
+            group.put(
+                replace(
+                    old, epoch=new.epoch, previous_epoch=new.previous_epoch, state=new.state,
+                    assigned=new.assigned, revoking=new.revoking,
+                )
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRemoved:
+    """A member gave back all it had."""
+
+    member_id: str
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupCurrentMemberAssignment."""
+        return OffsetsRecord(encode_key(CURRENT, group_id, self.member_id), None)
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Take it back."""
+        old = group.members.get(self.member_id)
+        if old is not None:
+            group.put(replace(old, epoch=-1, previous_epoch=-1, state=MemberState.STABLE, assigned={}, revoking={}))
+
+
+@dataclass(frozen=True, slots=True)
+class RegexResolved:
+    """What a regular expression matches now."""
+
+    regex: str
+    resolved: ResolvedRegex
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupRegularExpression."""
+        value = _value().count(len(self.resolved.topics))
+        for topic in sorted(self.resolved.topics):
+            value.string(topic)
+        value.int64(self.resolved.version).int64(self.resolved.timestamp).tagged_fields()
+        return OffsetsRecord(encode_key(REGEX, group_id, self.regex), value.finish())
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Take it over."""
+        group.regexes[self.regex] = self.resolved
+
+
+@dataclass(frozen=True, slots=True)
+class RegexRemoved:
+    """Nobody subscribes to a regular expression any more."""
+
+    regex: str
+
+    def record(self, group_id: str) -> OffsetsRecord:
+        """ConsumerGroupRegularExpression."""
+        return OffsetsRecord(encode_key(REGEX, group_id, self.regex), None)
+
+    def apply(self, group: ConsumerGroup) -> None:
+        """Forget it."""
+        group.regexes.pop(self.regex, None)
+
+
+Change = (
+    EpochChanged | OldMetadataRemoved | MemberChanged | MemberRemoved | TargetEpochChanged | TargetChanged
+    | TargetRemoved | CurrentChanged | CurrentRemoved | RegexResolved | RegexRemoved
+)  # fmt: skip
+
+
+# ---- reading
+
+
+def restore(
+    kind: int, names: list[str], value: bytes, group: object
+) -> tuple[ConsumerGroup, Change | OldMetadataFound] | None:
+    """Read a record back, for `ModernGroups.replay`.
+
+    Raises:
+        MalformedRecordError: it ends too early, or is of a version newer than 0.
+    """
+    if kind not in KINDS:
+        return None
+    try:
+        reader = Reader(value, flexible=True)
+        if reader.int16() != _VERSION:
+            raise ValueError("a version this broker does not know")
+        change = _READERS[kind](names, reader)
+    except (struct.error, UnicodeDecodeError, ValueError, IndexError) as error:
+        raise MalformedRecordError(f"malformed record of consumer group {names[0]}: {error}") from error
+    return (group if isinstance(group, ConsumerGroup) else ConsumerGroup(names[0])), change
+
+
+def _read_epoch(_: list[str], reader: Reader) -> EpochChanged:
+    epoch = reader.int32()
+    tagged = reader.tagged_fields().get(_HASH_TAG)
+    return EpochChanged(epoch, _INT64.unpack(tagged)[0] if tagged else 0)
+
+
+def _read_old_metadata(_: list[str], reader: Reader) -> OldMetadataFound:
+    return OldMetadataFound(_INT16_ZERO + reader.raw(reader.left))
+
+
+def _read_member(names: list[str], reader: Reader) -> MemberChanged:
+    member = Member(
+        member_id=names[1],
+        instance_id=reader.nullable_string(),
+        rack_id=reader.nullable_string(),
+        client_id=reader.string(),
+        client_host=reader.string(),
+        topics=frozenset([reader.string() for _ in range(reader.count())]),
+        regex=reader.nullable_string() or "",
+        rebalance_timeout_ms=reader.int32(),
+        assignor=reader.nullable_string(),
+    )
+    tagged = reader.tagged_fields().get(_CLASSIC_TAG)
+    return MemberChanged(replace(member, classic=_decode_classic(tagged)) if tagged else member)
+
+
+def _read_target_epoch(_: list[str], reader: Reader) -> TargetEpochChanged:
+    epoch = reader.int32()
+    tagged = reader.tagged_fields().get(_TIMESTAMP_TAG)
+    return TargetEpochChanged(epoch, _INT64.unpack(tagged)[0] if tagged else 0)
+
+
+def _read_target(names: list[str], reader: Reader) -> TargetChanged:
+    partitions: dict[UUID, frozenset[int]] = {}
+    for _ in range(reader.count()):
+        topic = reader.uuid()
+        partitions[topic] = frozenset([reader.int32() for _ in range(reader.count())])
+        reader.tagged_fields()
+    return TargetChanged(names[1], partitions)
+
+
+def _read_current(names: list[str], reader: Reader) -> CurrentChanged:
+    epoch, previous, state = reader.int32(), reader.int32(), reader.int8()
+    known = state in (MemberState.STABLE, MemberState.UNREVOKED_PARTITIONS, MemberState.UNRELEASED_PARTITIONS)
+    return CurrentChanged(
+        Member(
+            member_id=names[1],
+            epoch=epoch,
+            previous_epoch=previous,
+            state=MemberState(state) if known else MemberState.UNKNOWN,
+            assigned=_read_assigned(reader, epoch),
+            revoking=_read_assigned(reader, epoch),
+        )
+    )
+
+
+def _read_regex(names: list[str], reader: Reader) -> RegexResolved:
+    topics = frozenset([reader.string() for _ in range(reader.count())])
+    return RegexResolved(names[1], ResolvedRegex(topics, reader.int64(), reader.int64()))
+
+
+_READERS: Mapping[int, Callable[[list[str], Reader], Change | OldMetadataFound]] = {
+    EPOCH: _read_epoch,
+    PARTITION_METADATA: _read_old_metadata,
+    MEMBER: _read_member,
+    TARGET_EPOCH: _read_target_epoch,
+    TARGET: _read_target,
+    CURRENT: _read_current,
+    REGEX: _read_regex,
+}
+
+_INT16_ZERO = b"\0\0"
+
+
+def _value() -> Writer:
+    return Writer(flexible=True).int16(_VERSION)
+
+
+def _encode_classic(classic: ClassicMember) -> bytes:
+    writer = Writer(flexible=True).int8(1)  # a struct that may be null says first that it is not
+    writer.int32(classic.session_timeout_ms).count(len(classic.protocols))
+    for name, metadata in classic.protocols:
+        writer.string(name).sized(metadata).tagged_fields()
+    return writer.tagged_fields().finish()
+
+
+def _decode_classic(data: bytes) -> ClassicMember | None:
+    reader = Reader(data, flexible=True)
+    if reader.int8() < 0:
+        return None
+    timeout = reader.int32()
+    protocols = []
+    for _ in range(reader.count()):
+        protocols.append((reader.string(), reader.sized()))
+        reader.tagged_fields()
+    return ClassicMember(timeout, tuple(protocols))
+
+
+def _write_assigned(writer: Writer, assigned: Assigned) -> None:
+    writer.count(len(assigned))
+    for topic, epochs in assigned.items():
+        numbers = sorted(epochs)
+        writer.uuid(topic).count(len(numbers))
+        for number in numbers:
+            writer.int32(number)
+        tag = Writer(flexible=True).count(len(numbers))
+        for number in numbers:
+            tag.int32(epochs[number])
+        writer.tagged_fields({_EPOCHS_TAG: tag.finish()})
+
+
+def _read_assigned(reader: Reader, epoch: int) -> dict[UUID, dict[int, int]]:
+    """Read partitions; Kafka before 4.3 wrote no epochs of them, and took the member's."""
+    found: dict[UUID, dict[int, int]] = {}
+    for _ in range(reader.count()):
+        topic = reader.uuid()
+        numbers = [reader.int32() for _ in range(reader.count())]
+        tagged = reader.tagged_fields().get(_EPOCHS_TAG)
+        epochs = [epoch] * len(numbers)
+        if tagged:
+            inner = Reader(tagged, flexible=True)
+            count = inner.varint() - 1  # the array may be null
+            epochs = [inner.int32() for _ in range(count)] if count == len(numbers) else epochs
+        found[topic] = dict(zip(numbers, epochs, strict=True))
+    return found

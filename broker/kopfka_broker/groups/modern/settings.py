@@ -1,0 +1,49 @@
+"""What modern groups are told by Kafka's broker configs; what a group may have of its own is `Cluster.group_config`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerGroupSettings:
+    """Of consumer groups; each field names the config it stands for."""
+
+    max_size: int = 2_147_483_647
+    """group.consumer.max.size"""
+    assignors: tuple[str, ...] = ("uniform", "range")
+    """group.consumer.assignors, the first one the default"""
+    migration_policy: str = "bidirectional"
+    """group.consumer.migration.policy"""
+    regex_refresh_interval_ms: int = 600_000
+    """group.consumer.regex.refresh.interval.ms"""
+
+    @classmethod
+    def from_config(cls, get: Callable[[str], Any]) -> ConsumerGroupSettings:
+        """Read every field through `get`, which returns the value of the broker config of a given name."""
+        return cls(
+            int(get("group.consumer.max.size")),
+            tuple(_ASSIGNOR_CLASSES.get(name, name) for name in get("group.consumer.assignors")),
+            str(get("group.consumer.migration.policy")).lower(),
+            int(get("group.consumer.regex.refresh.interval.ms")),
+        )
+
+    @property
+    def may_upgrade(self) -> bool:
+        """Whether a classic group becomes a consumer group when a member of the new protocol joins it."""
+        return self.migration_policy in ("bidirectional", "upgrade")
+
+    @property
+    def may_downgrade(self) -> bool:
+        """Whether a consumer group becomes a classic one when its last member of the new protocol leaves."""
+        return self.migration_policy in ("bidirectional", "downgrade")
+
+
+_ASSIGNOR_CLASSES = {
+    "org.apache.kafka.coordinator.group.assignor.UniformAssignor": "uniform",
+    "org.apache.kafka.coordinator.group.assignor.RangeAssignor": "range",
+}
