@@ -1,0 +1,70 @@
+"""Share groups as the rest of the broker sees them: put together from the parts of this room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kopfka_broker.coordinators.ports import SystemClock
+from kopfka_broker.coordinators.topics import InternalTopic
+from kopfka_broker.share.api import ShareApis
+from kopfka_broker.share.configs import GroupShareConfigs
+from kopfka_broker.share.coordinator import ShareCoordinator
+from kopfka_broker.share.manager import SharePartitions
+from kopfka_broker.share.settings import ShareSettings
+from kopfka_broker.share.state_api import ShareStateApis
+from kopfka_wire.apis import ApiKey
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from kopfka_broker.cluster import Cluster
+
+NAME = "__share_group_state"
+
+
+class ShareRoom:
+    """Life: construct, serve `apis`, `await load()`, run `run(stop)` as a task, `close()` before the connections."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        number = cluster.config.number
+        store = InternalTopic(
+            cluster.logs,
+            cluster.create_topic,
+            NAME,
+            number("share.coordinator.state.topic.num.partitions"),
+            {
+                "cleanup.policy": "delete",
+                "compression.type": "producer",
+                "segment.bytes": str(number("share.coordinator.state.topic.segment.bytes")),
+                "min.insync.replicas": str(number("share.coordinator.state.topic.min.isr")),
+                "retention.ms": "-1",
+            },
+        )
+        clock = SystemClock()
+        self.coordinator = ShareCoordinator(store, ShareSettings.from_config(number), clock, cluster)
+        self.partitions = SharePartitions(self.coordinator, GroupShareConfigs(cluster.group_configs), clock)
+        self.apis = ShareApis(cluster, self.partitions)
+        self._state_apis = ShareStateApis(cluster, self.coordinator)
+
+    def handlers(self) -> dict[int, Any]:
+        """Return the handler of each API key served here, but for ShareFetch, which reads its frames itself."""
+        return {ApiKey.SHARE_ACKNOWLEDGE: self.apis.acknowledge, **self._state_apis.handlers()}
+
+    async def load(self) -> None:
+        """Replay `__share_group_state`."""
+        await self.coordinator.load()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep `__share_group_state` short until `stop` is set."""
+        await self.coordinator.run(stop)
+
+    def close(self) -> None:
+        """Let no lock end any more."""
+        self.partitions.close()
+
+    async def topics_deleted(self, topic_ids: Sequence[UUID]) -> None:
+        """Forget everything about these topics."""
+        self.partitions.topics_deleted(topic_ids)
+        await self.coordinator.topics_deleted(topic_ids)
