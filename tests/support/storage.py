@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopfka_broker.storage import LogConfig, LogManager
+from kopfka_broker.storage.transactions import decode_marker, fetch_upper_bound
 from kopfka_wire.batches import split_batches
 from kopfka_wire.records import Record, decode_batch, encode_batch
 
@@ -12,20 +13,60 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from kopfka_broker.storage import PartitionLog
+    from kopfka_broker.storage import Appended, PartitionLog
 
 NOW = 1_800_000_000_000
 _opened: list[LogManager] = []
 
 
 def batch(
-    *values: bytes, timestamp: int = NOW, sequence: int = -1, producer: int = -1, epoch: int | None = None
+    *values: bytes,
+    timestamp: int = NOW,
+    sequence: int = -1,
+    producer: int = -1,
+    epoch: int | None = None,
+    transactional: bool = False,
 ) -> bytes:
     """Return a batch as a producer sends it, one record a value, each with the value as its key."""
     if epoch is None:
         epoch = -1 if producer < 0 else 0
     records = [Record(0, timestamp + index, value, value) for index, value in enumerate(values)]
-    return encode_batch(records, producer_id=producer, producer_epoch=epoch, base_sequence=sequence)
+    return encode_batch(
+        records, producer_id=producer, producer_epoch=epoch, base_sequence=sequence, transactional=transactional
+    )
+
+
+def append_in_transaction(
+    log: PartitionLog, *values: bytes, producer: int, sequence: int, epoch: int = 0, now: int = NOW
+) -> Appended:
+    """Append a batch of a transaction as Produce does: with a pass where the producer has nothing open."""
+    data = batch(*values, timestamp=now, producer=producer, sequence=sequence, epoch=epoch, transactional=True)
+    verified = None
+    if log.producers.open_transaction(producer, epoch) is None:
+        verified = log.producers.begin_verification(producer, epoch, sequence, now, bumps_epoch=False)
+    return log.append(data, now, verified=verified)
+
+
+def committed_records(log: PartitionLog, offset: int | None = None, max_bytes: int = 1 << 20) -> list[Record]:
+    """Read what a reader of committed records sees, by the rules Kafka's clients go by."""
+    position, stable = log.log_start_offset if offset is None else offset, log.last_stable_offset
+    start, found = position, []
+    while position < stable:
+        data = log.read(position, max_bytes, before=stable)
+        upper = fetch_upper_bound(log, position, len(data))
+        waiting = sorted(log.aborted_transactions(position, upper), key=lambda each: each.first_offset)
+        aborting: set[int] = set()
+        for at, header in split_batches(data):
+            while waiting and waiting[0].first_offset <= header.last_offset:
+                aborting.add(waiting.pop(0).producer_id)
+            position = header.next_offset
+            if header.is_control:
+                marker = decode_marker(header, bytes(data)[at : at + header.size])
+                if marker is not None and not marker.commit:
+                    aborting.discard(header.producer_id)
+            elif not (header.is_transactional and header.producer_id in aborting):
+                found += [record for record in decode_batch(data, at) if record.offset >= start]
+    return found
 
 
 def open_manager(

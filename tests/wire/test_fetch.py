@@ -21,6 +21,7 @@ partitions = st.builds(
     log_start_offset=offsets,
     records=st.binary(max_size=300),
     diverging=st.none() | st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**60)),
+    aborted=st.none() | st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)), max_size=3),
 )
 
 
@@ -59,10 +60,16 @@ def _as_kio(form, each, committed):
         high_watermark=each.high_watermark,
         last_stable_offset=each.last_stable_offset,
         log_start_offset=each.log_start_offset,
-        aborted_transactions=() if committed or each.code in (3, 100) else None,
+        aborted_transactions=_aborted(form, each, committed),
         records=each.records,
         **diverging,
     )
+
+
+def _aborted(form, each, committed):
+    if not each.aborted:
+        return () if committed or each.code in (3, 100) else None
+    return tuple(form.make("AbortedTransaction", producer_id=id_, first_offset=first) for id_, first in each.aborted)
 
 
 def test_records_are_not_copied():
