@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
+    from kopfka_broker.security.throttling import MutationQuota
     from kopfka_broker.storage import Topic
     from kopfka_wire.codec import Codec
 
@@ -42,18 +43,19 @@ class TopicApis:
     async def create_topics(self, request: Any, context: RequestContext) -> Any:
         """Answer CreateTopics."""
         form = codec(context.api_key, context.api_version)
+        quota = self._cluster.throttling.mutations(context, strict_since=6)
         times = Counter(each.name for each in request.topics)
         results = []
         for name, wanted in {each.name: each for each in request.topics}.items():
             try:
                 if times[name] > 1:
                     raise ApiError(ErrorCode.invalid_request, "Duplicate topic name.")
-                results.append(self._create(form, wanted, request.validate_only))
+                results.append(self._create(form, wanted, request.validate_only, quota))
             except ApiError as error:
                 results.append(_not_created(form, name, error))
-        return form.make(topics=tuple(results))
+        return form.make(topics=tuple(results), throttle_time=quota.throttle_time())
 
-    def _create(self, form: Codec, wanted: Any, validate_only: bool) -> Any:
+    def _create(self, form: Codec, wanted: Any, validate_only: bool, quota: MutationQuota) -> Any:
         name = wanted.name
         if name == _METADATA_TOPIC:
             raise ApiError(ErrorCode.invalid_request, f"Creation of internal topic {name} is prohibited.")
@@ -64,6 +66,7 @@ class TopicApis:
             check_topic_configs(overrides)
         except SettingsError as error:
             raise ApiError(ErrorCode.invalid_config, str(error)) from None
+        quota.record(partitions)
         topic = None if validate_only else self._cluster.create_topic(name, partitions, overrides)
         return form.make(
             "CreatableTopicResult",
@@ -166,6 +169,7 @@ class TopicApis:
     async def delete_topics(self, request: Any, context: RequestContext) -> Any:
         """Answer DeleteTopics."""
         form = codec(context.api_key, context.api_version)
+        quota = self._cluster.throttling.mutations(context, strict_since=5)
         if context.api_version >= 6:
             wanted = [(each.name, each.topic_id) for each in request.topics]
         else:
@@ -179,12 +183,13 @@ class TopicApis:
                     what = "name" if name is not None else "id"
                     raise ApiError(ErrorCode.invalid_request, f"Duplicate topic {what}.")
                 topic = self._find(name, topic_id)
+                quota.record(len(topic.partitions))
                 await self._cluster.delete_topic(topic.name)
                 answer |= {"name": topic.name, "topic_id": topic.topic_id}
             except ApiError as error:
                 answer |= {"error_code": error.code, "error_message": error.message}
             results.append(form.make("DeletableTopicResult", **answer))
-        return form.make(responses=tuple(results))
+        return form.make(responses=tuple(results), throttle_time=quota.throttle_time())
 
     def _find(self, name: str | None, topic_id: Any) -> Topic:
         if name is None and topic_id is None:
@@ -208,6 +213,7 @@ class TopicApis:
     async def create_partitions(self, request: Any, context: RequestContext) -> Any:
         """Answer CreatePartitions."""
         form = codec(context.api_key, context.api_version)
+        quota = self._cluster.throttling.mutations(context, strict_since=3)
         times = Counter(each.name for each in request.topics)
         results = []
         for name, wanted in {each.name: each for each in request.topics}.items():
@@ -215,13 +221,13 @@ class TopicApis:
             try:
                 if times[name] > 1:
                     raise ApiError(ErrorCode.invalid_request, "Duplicate topic name.")
-                self._add_partitions(wanted, request.validate_only)
+                self._add_partitions(wanted, request.validate_only, quota)
             except ApiError as error:
                 code, message = error.code, error.message
             results.append(form.make("CreatePartitionsTopicResult", name=name, error_code=code, error_message=message))
-        return form.make(results=tuple(results))
+        return form.make(results=tuple(results), throttle_time=quota.throttle_time())
 
-    def _add_partitions(self, wanted: Any, validate_only: bool) -> None:
+    def _add_partitions(self, wanted: Any, validate_only: bool, quota: MutationQuota) -> None:
         topic = self._cluster.logs.topics.get(wanted.name)
         if topic is None:
             raise ApiError(ErrorCode.unknown_topic_or_partition)
@@ -248,11 +254,9 @@ class TopicApis:
                 )
             for each in wanted.assignments:
                 self._check_brokers(each.broker_ids)
+        quota.record(more)
         if not validate_only:
-            try:
-                self._cluster.logs.add_partitions(wanted.name, wanted.count)
-            except StorageError as error:
-                raise ApiError(error.code, str(error)) from error
+            self._cluster.add_partitions(wanted.name, wanted.count)
 
     # -- DeleteRecords ------------------------------------------------------------------------------------------------
 

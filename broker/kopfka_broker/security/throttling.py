@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kio.schema.errors import ErrorCode
@@ -229,8 +230,8 @@ class MutationQuota:
         if self._wait:
             meter.throttled_ms, meter.throttled_at = self._wait, now
         if self.strict:
-            raise ApiError(ErrorCode.throttling_quota_exceeded, "The throttling quota has been exceeded.")
+            raise ApiError(ErrorCode.throttling_quota_exceeded)
 
-    def throttle_ms(self) -> int:
+    def throttle_time(self) -> timedelta:
         """Return the throttle time for the answer, and mute the client's connection for as long."""
-        return self._throttling._mute(self._context, self._wait)
+        return timedelta(milliseconds=self._throttling._mute(self._context, self._wait))
