@@ -47,6 +47,9 @@ class OffsetIndex:
             self._entries = self._load()
         return self._entries
 
+    def __len__(self) -> int:
+        return self._stored if self._entries is None else len(self._entries)
+
     def append(self, offset: int, position: int) -> None:
         """Add an entry above all others."""
         self.entries.append((offset - self.base_offset) << 32 | position)
@@ -158,7 +161,7 @@ class TimeIndex:
         return self._times
 
     def __len__(self) -> int:
-        return len(self.times[0])
+        return self._stored if self._times is None else len(self._times[0])
 
     def maybe_append(self, timestamp: int, offset: int) -> None:
         """Add an entry where it says something new: its timestamp is above the last one."""

@@ -342,6 +342,21 @@ class PartitionLog:
         self._forget(dropped)
         return dropped
 
+    def replace_segments(self, group: list[Segment]) -> Segment | None:
+        """Put a new, empty segment in the place of closed neighbours; None where they are no longer in the log.
+
+        The files of all of them are left to the caller.
+        """
+        at = self.segments.index(group[0]) if group[0] in self.segments else len(self.segments)
+        end = at + len(group)
+        if self.closed or self.segments[at:end] != group or end >= len(self.segments):
+            return None
+        segment = Segment(self.directory, group[0].base_offset, self._disk.files, group[-1].created_ms)
+        self.segments[at:end] = [segment]
+        self._bases[at:end] = [segment.base_offset]
+        self._cursors.clear()
+        return segment
+
     def roll(self, now_ms: int) -> Segment:
         """Close the active segment and begin a new one at the log end offset.
 

@@ -5,12 +5,14 @@ The folder is laid out as Apache Kafka's `log.dirs` are, apart from the metadata
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kopfka_broker.storage import boot, checkpoints, layout
+from kopfka_broker.storage.cleaning import LogCleaner
 from kopfka_broker.storage.disk import Disk
 from kopfka_broker.storage.errors import (
     DataFolderError,
@@ -28,7 +30,6 @@ from kopfka_broker.storage.topics import Topic, TopicEntry, check_name, read_top
 from kopfka_broker.storage.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from uuid import UUID
@@ -69,6 +70,7 @@ class LogManager:
             save_checkpoints=self._upkeep.save_checkpoints,
             distrust=lambda: boot.forget_boot(directory),
         )
+        self.cleaner = LogCleaner(directory, self.logs, clock, self._upkeep.remove_later, self._settings.cleaner)
         self._topics: dict[str, Topic] = {}
         self._by_id: dict[UUID, Topic] = {}
         self._lock: FolderLock | None = None
@@ -271,7 +273,7 @@ class LogManager:
             partition.config = log_config
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do what is due by the clock until `stop` is set: retention, checkpoints, expiry of producers."""
+        """Do what is due by the clock until `stop` is set: retention, checkpoints, expiry of producers, compaction."""
         settings = self._settings
         schedule = Schedule(
             {
@@ -281,7 +283,7 @@ class LogManager:
                 self._upkeep.expire_producers: settings.producer_check_interval_ms,
             }
         )
-        await schedule.run(stop)
+        await asyncio.gather(schedule.run(stop), self.cleaner.run(stop))
 
     def apply_retention(self) -> None:
         """Do at once what `run` does every `log.retention.check.interval.ms`, and remove what is due."""

@@ -17,6 +17,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from kopfka_broker.storage.cleaning.files import CLEANED_SUFFIX, SWAP_SUFFIX, finish_swaps
 from kopfka_broker.storage.epochs import MAX_EPOCH
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.indexes import MAX_RELATIVE_OFFSET
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LEFTOVERS = (DELETED_SUFFIX, ".cleaned", ".tmp")
+_LEFTOVERS = (DELETED_SUFFIX, ".tmp")
 _CHUNK = 4 * 1024 * 1024
 _FAR = 2**62
 """An offset above all others."""
@@ -84,7 +85,11 @@ def _load_segments(partition: PartitionLog, log_start: int, now_ms: int) -> tupl
         The offsets of the snapshots, and that from which on indexes of aborted transactions are damaged.
     """
     bases, snapshots, aborted = [], [], []
-    for name in os.listdir(partition.directory):  # noqa: PTH208 - names are all that is needed
+    names = os.listdir(partition.directory)  # noqa: PTH208 - names are all that is needed
+    if any(name.endswith((SWAP_SUFFIX, CLEANED_SUFFIX)) for name in names):
+        finish_swaps(partition.directory)
+        names = os.listdir(partition.directory)  # noqa: PTH208
+    for name in names:
         stem, dot, suffix = name.partition(".")
         if name.endswith(_LEFTOVERS):
             with contextlib.suppress(OSError):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kopfka_broker.storage.cleaning import CleanerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +30,21 @@ class StorageSettings:
     """`producer.id.expiration.ms`"""
     producer_check_interval_ms: int = 600_000
     """`producer.id.expiration.check.interval.ms`"""
+    cleaner: CleanerSettings = field(default_factory=CleanerSettings)
 
     @classmethod
-    def from_config(cls, number: Callable[[str], int]) -> StorageSettings:
-        """Read them by `number(name)`, which returns a broker config's value."""
+    def from_config(cls, get: Callable[[str], Any]) -> StorageSettings:
+        """Read them by `get(name)`, which returns a broker config's value."""
+
+        def number(name: str) -> int:
+            return int(get(name))
+
         return cls(
             retention_check_interval_ms=number("log.retention.check.interval.ms"),
             checkpoint_interval_ms=number("log.flush.offset.checkpoint.interval.ms"),
             producer_expiration_ms=number("producer.id.expiration.ms"),
             producer_check_interval_ms=number("producer.id.expiration.check.interval.ms"),
+            cleaner=CleanerSettings.from_config(get),
         )
 
 

@@ -214,7 +214,7 @@ class Segment:
             self.file.close()
         renamed = []
         for suffix in _SUFFIXES:
-            path = self.file.path.with_suffix(suffix)
+            path = self.file.path.with_name(offset_name(self.base_offset, suffix))
             target = path.with_name(path.name + DELETED_SUFFIX)
             with contextlib.suppress(FileNotFoundError):
                 path.rename(target)

@@ -246,6 +246,11 @@ class _TransactionIndex:
             os.close(descriptor)
 
 
+def write_index(path: Path, entries: Iterable[AbortedTransaction]) -> None:
+    """Write the index file of a segment that was made anew. May raise OSError."""
+    path.write_bytes(b"".join(_ENTRY.pack(_VERSION, *entry) for entry in entries))
+
+
 def fetch_upper_bound(log: PartitionLog, offset: int, size: int) -> int:
     """Return the offset up to which a read of `size` bytes from `offset` on may reach, by the sparse index.
 
