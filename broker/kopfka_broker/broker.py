@@ -20,7 +20,6 @@ from kopfka_broker.apis.fetch import FetchApi
 from kopfka_broker.apis.metadata import MetadataApis
 from kopfka_broker.apis.offsets import OffsetApis
 from kopfka_broker.apis.produce import ProduceApi
-from kopfka_broker.apis.producers import ProducerApis, ProducerIds
 from kopfka_broker.apis.quorum import QuorumApis
 from kopfka_broker.apis.quotas import QuotaApis
 from kopfka_broker.apis.replicas import ReplicaApis
@@ -113,22 +112,25 @@ class Broker:
         """Return what still keeps clients from being served, or None."""
         if self._server is None or not self._server.listening:
             return "not listening yet"
-        return None if self.groups_loaded else "groups are being loaded"
+        return None if self.groups_loaded else "groups and transactions are being loaded"
 
     async def _run_share(self) -> None:
         await self.cluster.share.load()
         await self.cluster.share.run(self._stop)
 
     async def _run_groups(self) -> None:
-        await self.cluster.groups.load()
+        """Load and run the coordinators; that of transactions after that of groups, which it may have to tell of ends."""
+        groups, transactions = self.cluster.groups, self.cluster.transactions
+        await groups.load()
+        await transactions.load()
         self.groups_loaded = True
-        await self.cluster.groups.run(self._stop)
+        await asyncio.gather(groups.run(self._stop), transactions.run(self._stop))
 
     def _dispatcher(self) -> Dispatcher:
         cluster = self.cluster
         metadata, topics, configs = MetadataApis(cluster), TopicApis(cluster), ConfigApis(cluster)
         quorum, replicas, altering = QuorumApis(cluster), ReplicaApis(cluster), AlterConfigApis(cluster)
-        offsets, producers = OffsetApis(cluster), ProducerApis(ProducerIds(cluster.directory))
+        offsets = OffsetApis(cluster)
         acls, credentials, quotas = AclApis(cluster), CredentialApis(cluster), QuotaApis(cluster)
         handlers: dict[int, Any] = {
             ApiKey.METADATA: metadata.metadata,
@@ -164,9 +166,9 @@ class Broker:
             ApiKey.LIST_OFFSETS: offsets.list_offsets,
             ApiKey.OFFSET_FOR_LEADER_EPOCH: offsets.offset_for_leader_epoch,
             ApiKey.DESCRIBE_PRODUCERS: ActiveProducersApi(cluster).describe_producers,
-            ApiKey.INIT_PRODUCER_ID: producers.init_producer_id,
         }
         handlers.update(cluster.groups.handlers())
+        handlers.update(cluster.transactions.handlers())
         handlers.update(cluster.share.handlers())
         produce = ThrottledProduce(ProduceApi(cluster).produce, cluster.throttling).produce
         raw: dict[int, Any] = {ApiKey.PRODUCE: produce, ApiKey.FETCH: FetchApi(cluster).fetch}

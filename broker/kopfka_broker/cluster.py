@@ -9,10 +9,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.apis.errors import ApiError
-from kopfka_broker.coordinators.topics import GROUPS, InternalTopic
+from kopfka_broker.coordinators.topics import GROUPS, TRANSACTIONS, InternalTopic
 from kopfka_broker.config.groups import GroupConfigs
 from kopfka_broker.config.resources import ResourceConfigs
-from kopfka_broker.features import Features
+from kopfka_broker.features import TRANSACTION_VERSION, Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metadata_store import MetadataStore
 from kopfka_broker.metrics import BrokerMetrics
@@ -22,6 +22,8 @@ from kopfka_broker.security.quotas import ClientQuotas
 from kopfka_broker.security.throttling import Throttling
 from kopfka_broker.share.room import ShareRoom
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
+from kopfka_broker.transactions import TransactionCoordinator, TransactionSettings
+from kopfka_broker.transactions.producer_ids import ProducerIds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,6 +74,23 @@ class Cluster:
                 "segment.bytes": str(config.number("offsets.topic.segment.bytes")),
             },
         )
+        transactions = InternalTopic(
+            self.logs,
+            self.create_topic,
+            TRANSACTIONS,
+            config.number("transaction.state.log.num.partitions"),
+            {
+                "cleanup.policy": "compact",
+                "compression.type": "uncompressed",
+                "min.insync.replicas": "1",
+                "segment.bytes": str(config.number("transaction.state.log.segment.bytes")),
+                "unclean.leader.election.enable": "false",
+            },
+        )
+        self._producer_ids = ProducerIds(directory)
+        self.transactions = TransactionCoordinator(
+            transactions, TransactionSettings.from_config(config.number), cluster=self, producer_ids=self._producer_ids
+        )
         self.groups = GroupCoordinator(offsets, GroupSettings.from_config(config.get), cluster=self)
         self.share = ShareRoom(self)
 
@@ -83,6 +102,7 @@ class Cluster:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self.logs.open()
+        self._producer_ids.load()
         self.config.load_altered(self.documents)
         self.group_configs.load()
         self.client_metrics.load()
@@ -107,6 +127,11 @@ class Cluster:
     ) -> bool:
         """Tell whether the client of a request may do this to one resource (see `Authorizer.allows`)."""
         return self.authorizer.allows(context, operation, resource, name, log_denied=log_denied)
+
+    @property
+    def transaction_version(self) -> int:
+        """The level of the feature transaction.version."""
+        return self.features.finalized.get(TRANSACTION_VERSION, 0)
 
     def broker(self, listener: str) -> Node:
         """Return this broker with the address for clients of `listener`."""

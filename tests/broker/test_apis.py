@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from broker.live import batch, live_broker
-from kopfka_broker.apis.producers import ProducerIds
+from kopfka_broker.transactions.producer_ids import ProducerIds
 from kopfka_runtime.errors import SettingsError
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from support.processes import running_broker
@@ -129,6 +129,7 @@ def test_producer_ids_never_repeat_whatever_happens(tmp_path):
     taken = []
     for count in (1, 5, 1000, 2500, 3):
         ids = ProducerIds(tmp_path)  # as after a kill: nothing is said at the end
+        ids.load()
         taken += [ids.take() for _ in range(count)]
     assert len(set(taken)) == len(taken)
     assert taken == sorted(taken)
@@ -137,7 +138,7 @@ def test_producer_ids_never_repeat_whatever_happens(tmp_path):
 def test_damaged_producer_ids_are_not_guessed(tmp_path):
     (tmp_path / "producer-ids").write_text("12x")
     with pytest.raises(SettingsError, match="above every producer id"):
-        ProducerIds(tmp_path)
+        ProducerIds(tmp_path).load()
 
 
 async def test_idempotent_producers_get_an_id_each(live):

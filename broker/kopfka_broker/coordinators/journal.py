@@ -46,12 +46,24 @@ class Journal:
         Raises:
             KopfkaError: nothing was appended (or, of a request too large for one batch, only a part).
         """
-        end, now = 0, self._clock.wall_ms()
-        for chunk in _chunks(records):
-            end = self._store.append(partition, chunk, now)
-        write = Write(partition, end, apply)
+
+        def append(now: int) -> int:
+            end = 0
+            for chunk in _chunks(records):
+                end = self._store.append(partition, chunk, now)
+            return end
+
+        return self.write(partition, append, len(records), apply)
+
+    def write(self, partition: int, append: Callable[[int], int], count: int, apply: Callable[[], None]) -> Write:
+        """Append `count` records in a way of the caller's own, who is given the time and returns the offset after them.
+
+        Raises:
+            KopfkaError: nothing was appended.
+        """
+        write = Write(partition, append(self._clock.wall_ms()), apply)
         self._pending.setdefault(partition, deque()).append(write)
-        self.appended[partition] = self.appended.get(partition, 0) + len(records)
+        self.appended[partition] = self.appended.get(partition, 0) + count
         return write
 
     def busy(self, partition: int) -> bool:

@@ -118,10 +118,9 @@ class InternalTopic:
                     else:
                         yield StateRecord(record.key, record.value)
 
-    def log(self, partition: int) -> PartitionLog | None:
-        """Return a partition as storage knows it, None where the topic was not made yet."""
-        topic = self._logs.topics.get(self.name)
-        return topic.partitions[partition] if topic is not None and partition < len(topic.partitions) else None
+    def leader_epoch(self, partition: int) -> int:
+        """Return the leader epoch of a partition."""
+        return self._log(partition).leader_epoch
 
     def trim(self, partition: int, before_offset: int) -> None:
         """Move the log start offset up, as DeleteRecords does."""

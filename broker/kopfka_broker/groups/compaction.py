@@ -32,13 +32,23 @@ log = logging.getLogger(__name__)
 class Compaction:
     """Counts what is written to each partition, and writes a partition anew when that pays."""
 
-    def __init__(self, store: OffsetsLog, journal: Journal, live: Callable[[int], list[OffsetsRecord]]) -> None:
-        """Take valid records of a partition from `live`; it is called only while nothing is being written there."""
+    def __init__(
+        self,
+        store: OffsetsLog,
+        journal: Journal,
+        live: Callable[[int], list[OffsetsRecord]],
+        open_in: Callable[[int], bool],
+    ) -> None:
+        """Take valid records of a partition from `live`; it is called only while nothing is being written there.
+
+        A partition in which a transaction is open (`open_in`) is left as it is: its records may count later.
+        """
         self.least = _LEAST
         """Fewer records than this are not worth writing a partition anew."""
         self._trim = store.trim if isinstance(store, TrimmableLog) else None
         self._journal = journal
         self._live = live
+        self._open_in = open_in
         self._valid: dict[int, int] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
 
@@ -57,7 +67,7 @@ class Compaction:
         task.add_done_callback(lambda _: self._running.pop(partition, None))
 
     async def _rewrite(self, partition: int) -> None:
-        if self._trim is None or self._journal.busy(partition):
+        if self._trim is None or self._journal.busy(partition) or self._open_in(partition):
             return  # something was written since; the next time it is quiet will do
         records = self._live(partition)
         before, self._journal.appended[partition] = self._journal.appended.get(partition, 0), 0

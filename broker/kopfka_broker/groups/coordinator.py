@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.admin_api import AdminApi
 from kopfka_broker.groups.answers import JoinResult, SyncResult
+from kopfka_broker.groups.consumer.api import ConsumerGroupApi
 from kopfka_broker.groups.core import Core
 from kopfka_broker.groups.errors import LOG_ERRORS
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.loading import replay
 from kopfka_broker.groups.member_api import MemberApi
 from kopfka_broker.groups.offset_api import OffsetApi
-from kopfka_broker.groups.offsets import expired
+from kopfka_broker.groups.offsets import expired, outlived
 from kopfka_broker.groups.ports import SystemClock
+from kopfka_broker.groups.transactional_api import TransactionalApi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator, Mapping
 
+    from kopfka_broker.groups.modern.groups import ModernGroup
     from kopfka_broker.groups.ports import Clock, Cluster, Handler, OffsetsLog
     from kopfka_broker.groups.settings import GroupSettings
 
 _MINUTE_MS = 60_000
 
 log = logging.getLogger(__name__)
+
+
+class HasHandlers(Protocol):
+    """A family of APIs."""
+
+    def handlers(self) -> dict[int, Handler]:
+        """Return the handler of each API key."""
+        ...
 
 
 class GroupCoordinator:
@@ -43,6 +54,9 @@ class GroupCoordinator:
         self._store = store
         self._core = Core(store, settings, clock or SystemClock(), cluster)
         self._core.timers.on_earlier = self._set_alarm
+        self._transactional = TransactionalApi(self._core, store)
+        self.end_transaction = self._transactional.end_transaction
+        self.partition_of = self._core.partition
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_due = 0
         self._stopped = False
@@ -54,7 +68,14 @@ class GroupCoordinator:
 
     def handlers(self) -> dict[int, Handler]:
         """Return the handler of each API key served here."""
-        apis = (MemberApi(self._core), OffsetApi(self._core), AdminApi(self._core))
+        core = self._core
+        apis: list[HasHandlers] = [
+            MemberApi(core),
+            OffsetApi(core),
+            self._transactional,
+            AdminApi(core),
+            ConsumerGroupApi(core),
+        ]
         return {key: handler for api in apis for key, handler in api.handlers().items()}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,10 +115,28 @@ class GroupCoordinator:
             empty = group.state is State.EMPTY and len(forgotten) == len(committed)
             if forgotten or empty:
                 await _logged(name, core.forget_offsets(name, forgotten, delete_group=empty))
+        for name, modern in list(core.modern.groups.items()):
+            if core.modern.groups.get(name) is modern and modern.expires:
+                await self._expire(name, modern, retention)
+
+    async def _expire(self, name: str, group: ModernGroup, retention: int) -> None:
+        core = self._core
+        committed, busy = core.offsets.keys(name), core.offsets.in_flight(name)
+        over = outlived(core.offsets.of_group(name), group.subscribes_to, core.clock.wall_ms(), retention)
+        forgotten = {key for key in over if key not in busy}
+        empty = group.is_empty and len(forgotten) == len(committed)
+        if forgotten or empty:
+            await _logged(name, core.forget_offsets(name, forgotten, delete_group=empty))
+
+    def topics_changed(self, names: Iterable[str], *, created: bool = False) -> None:
+        """Take note that topics came (`created`) or grew: groups that read them have something new to assign."""
+        for kind in self._core.modern.kinds:
+            kind.topics_changed(names, created=created)
 
     async def topics_deleted(self, names: Iterable[str]) -> None:
         """Forget the offsets committed for these topics."""
         offsets, deleted = self._core.offsets, set(names)
+        self.topics_changed(deleted)
         # all are written before the first wait: a topic made anew under one of these names has offsets of its own
         writes = []
         for group in offsets.groups():
@@ -117,6 +156,8 @@ class GroupCoordinator:
         counts = {state.value: 0 for state in State if state is not State.DEAD}
         for group in self._core.membership.groups.values():
             counts[group.state.value] += 1
+        for modern in self._core.modern.groups.values():
+            counts[modern.state] = counts.get(modern.state, 0) + 1
         return counts
 
     # ---- timeouts

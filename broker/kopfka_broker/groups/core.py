@@ -14,8 +14,10 @@ from kopfka_broker.coordinators.journal import Journal
 from kopfka_broker.coordinators.partitions import partition_for
 from kopfka_broker.coordinators.timers import Timers
 from kopfka_broker.groups.compaction import Compaction
+from kopfka_broker.groups.consumer.groups import ConsumerGroups
 from kopfka_broker.groups.errors import LOG_ERRORS, of_the_log
 from kopfka_broker.groups.membership import Membership
+from kopfka_broker.groups.modern.groups import ModernGroups
 from kopfka_broker.groups.offsets import CommittedOffsets
 from kopfka_broker.groups.ports import OffsetsRecord
 from kopfka_broker.groups.records import (
@@ -24,16 +26,29 @@ from kopfka_broker.groups.records import (
     encode_offset_key,
     encode_offset_value,
 )
+from kopfka_broker.security.authorizer import Operation, ResourceType
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from kopfka_broker.context import RequestContext
     from kopfka_broker.coordinators.journal import Write
+    from kopfka_broker.groups.group import Group
+    from kopfka_broker.groups.modern.groups import ModernGroup
     from kopfka_broker.groups.ports import Clock, Cluster, OffsetsLog
     from kopfka_broker.groups.records import GroupMetadata
     from kopfka_broker.groups.settings import GroupSettings
 
+    AnyGroup = Group | ModernGroup
+
 log = logging.getLogger(__name__)
+
+_OPERATIONS = (
+    Operation.READ, Operation.DELETE, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS, Operation.ALTER_CONFIGS,
+)  # fmt: skip
+"""All there is to do with a group."""
+NOT_ASKED = -(1 << 31)
+"""What stands for them where a client does not want to know."""
 
 _LONGEST_STRING = 32_767
 """Bytes of a STRING in a record's key; newer versions of requests could bring more."""
@@ -50,8 +65,11 @@ class Core:
         self.offsets = CommittedOffsets()
         self.journal = Journal(store, clock)
         self.membership = Membership(settings, self.timers, clock, self._store_generation)
-        self.compaction = Compaction(store, self.journal, self._live)
+        self.compaction = Compaction(store, self.journal, self._live, self.offsets.pending.open_in)
         self.journal.on_quiet = self.compaction.consider
+        self.modern = ModernGroups(self.journal, self.partition)
+        self.consumers = ConsumerGroups(self)
+        self.modern.kinds.append(self.consumers)
         self.generations: dict[str, bytes] = {}
         """The stored generation of each group, as it is in the log."""
         self.foreign: dict[int, list[OffsetsRecord]] = {}
@@ -65,6 +83,19 @@ class Core:
         if len(group) > _LONGEST_STRING // 4 and len(group.encode()) > _LONGEST_STRING:
             return ErrorCode.invalid_group_id
         return None if self.loaded else ErrorCode.coordinator_load_in_progress
+
+    def group(self, group_id: str) -> AnyGroup | None:
+        """Return a group of whatever kind, None where there is none."""
+        return self.modern.groups.get(group_id) or self.membership.groups.get(group_id)
+
+    def may_describe(self, context: RequestContext, group_id: str) -> bool:
+        """Tell whether a client may see a group."""
+        return self.cluster.allows(context, Operation.DESCRIBE, ResourceType.GROUP, group_id)
+
+    def authorized_operations(self, context: RequestContext, group_id: str) -> int:
+        """Return what a client may do with a group, as a set of bits."""
+        allows = self.cluster.allows
+        return sum(1 << each for each in _OPERATIONS if allows(context, each, ResourceType.GROUP, group_id))
 
     def partition(self, group: str) -> int:
         """Return the partition of `__consumer_offsets` that a group's records are in."""
@@ -81,16 +112,26 @@ class Core:
         keys = list(partitions)
         records = [OffsetsRecord(encode_offset_key(group, topic, number), None) for topic, number in keys]
         if delete_group:
-            records.append(OffsetsRecord(encode_group_key(group), None))
+            modern = group in self.modern.groups
+            records += self.modern.tombstones(group) if modern else [OffsetsRecord(encode_group_key(group), None)]
         try:
             write = self.journal.append(
                 self.partition(group), records, partial(self._forgotten, group, keys, delete_group)
             )
         except LOG_ERRORS as error:
             return _failed(error)
-        if delete_group:
-            self.membership.delete(group)  # at once: who joins from now on joins a new group
-        return self._settle_forgotten(group, write, delete_group)
+        take_back: Callable[[], object] = _nothing
+        if delete_group:  # at once: who joins from now on joins a new group
+            take_back = self._forget_group(group)
+        return self._settle_forgotten(write, take_back)
+
+    def _forget_group(self, group_id: str) -> Callable[[], object]:
+        """Forget a group without members; return what takes it back."""
+        if group_id in self.modern.groups:
+            stored = self.modern.stored(group_id)
+            return partial(self.modern.restore, self.modern.forget(group_id), stored)
+        self.membership.delete(group_id)
+        return partial(self.membership.get_or_create, group_id)
 
     def _forgotten(self, group: str, keys: Iterable[tuple[str, int]], deleted: bool) -> None:
         for topic, number in keys:
@@ -100,7 +141,7 @@ class Core:
 
     def _live(self, partition: int) -> list[OffsetsRecord]:
         """Return what of a partition still counts."""
-        records = list(self.foreign.get(partition, ()))
+        records = [*self.foreign.get(partition, ()), *self.modern.live(partition)]
         for group in self.generations.keys() | set(self.offsets.groups()):
             if self.partition(group) != partition:
                 continue
@@ -113,12 +154,11 @@ class Core:
                     records.append(OffsetsRecord(key, encode_offset_value(value)))
         return records
 
-    async def _settle_forgotten(self, group: str, write: Write, deleted: bool) -> None:
+    async def _settle_forgotten(self, write: Write, take_back: Callable[[], object]) -> None:
         try:
             await self.journal.settle(write)
         except LOG_ERRORS:
-            if deleted:
-                self.membership.get_or_create(group)
+            take_back()
             raise
 
     def _store_generation(self, group: str, metadata: GroupMetadata, done: Callable[[ErrorCode], None]) -> None:
@@ -147,6 +187,10 @@ class Core:
         except LOG_ERRORS as error:
             log.warning("group %s could not be stored: %s", group, error)
             done(of_the_log(error))
+
+
+def _nothing() -> None:
+    """Nothing was forgotten."""
 
 
 async def _failed(error: Exception) -> None:

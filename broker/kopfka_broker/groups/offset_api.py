@@ -1,4 +1,4 @@
-"""OffsetCommit, OffsetFetch and OffsetDelete of every version, transactions apart."""
+"""OffsetCommit, OffsetFetch and OffsetDelete of every version; commits in transactions are in `transactional_api`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
-from kopfka_broker.groups.group import State
+from kopfka_broker.groups.group import Group, State
 from kopfka_broker.groups.ports import OffsetsRecord
 from kopfka_broker.groups.records import CommittedOffset, encode_offset_key, encode_offset_value
 from kopfka_wire.apis import ApiKey
@@ -97,7 +97,10 @@ class OffsetApi:
             refusal = self._core.refusal(request.group_id)
             if refusal is not None:
                 raise GroupError(refusal)
-            self._validate(request, context)
+            check = self._validate(request, context)
+            if check is not None:
+                for _, topic_id, partition in valid:
+                    check(topic_id, partition.partition_index)
         except GroupError as refused:
             for name, topic_id, partition in valid:
                 errors.setdefault((topic_id, name), []).append((partition.partition_index, refused.code))
@@ -109,7 +112,7 @@ class OffsetApi:
         results: list[tuple[_TopicKey, int, ErrorCode]] = []
         for name, topic_id, partition in valid:
             index, metadata = partition.partition_index, partition.committed_metadata or ""
-            if _java_length(metadata) > self._core.settings.offset_metadata_max_bytes:
+            if self._core.settings.metadata_too_large(metadata):
                 results.append(((topic_id, name), index, ErrorCode.offset_metadata_too_large))
                 continue
             epoch = partition.committed_leader_epoch if context.api_version >= 6 else -1
@@ -134,25 +137,32 @@ class OffsetApi:
         core, keys = self._core, [(topic, index) for topic, index, _ in commits]
         try:
             write = core.journal.append(core.partition(group), records, apply)
-            core.membership.get_or_create(group)
+            if group not in core.modern.groups:
+                core.membership.get_or_create(group)
             with core.offsets.committing(group, keys):
                 await core.journal.settle(write)
         except LOG_ERRORS as error:
             return of_the_log(error)
         return ErrorCode.none
 
-    def _validate(self, request: Any, context: RequestContext) -> None:
+    def _validate(self, request: Any, context: RequestContext) -> Callable[[UUID, int], None] | None:
         """Check that who commits may: a member of the current generation, or anyone where nobody is a member."""
-        group = self._core.membership.groups.get(request.group_id)
         generation, member_id = request.generation_id_or_member_epoch, request.member_id
         instance_id = request.group_instance_id if context.api_version >= 7 else None
+        modern = self._core.modern.groups.get(request.group_id)
+        if modern is not None:
+            check: Callable[[UUID, int], None] | None = modern.validate_commit(
+                member_id, instance_id, generation, context.api_version, transactional=False
+            )
+            return check
+        group = self._core.membership.groups.get(request.group_id)
         if group is None:
             if generation >= 0:
                 known = context.api_version >= 9
                 raise GroupError(ErrorCode.group_id_not_found if known else ErrorCode.illegal_generation)
-            return
+            return None
         if generation < 0 and group.state is State.EMPTY:
-            return
+            return None
         if generation < 0 and not member_id and instance_id is None:
             raise GroupError(ErrorCode.unknown_member_id)
         group.validate_member(member_id, instance_id)
@@ -161,6 +171,7 @@ class OffsetApi:
         if group.state is State.COMPLETING_REBALANCE:
             raise GroupError(ErrorCode.rebalance_in_progress)
         self._core.membership.touch(group, member_id)
+        return None
 
     # ---- OffsetFetch
 
@@ -169,17 +180,18 @@ class OffsetApi:
         version = context.api_version
         make = codec(context.api_key, version).make
         loaded = self._core.loaded
+        stable = version >= 7 and request.require_stable
         if version >= 8:
             groups = []
             for group in request.groups:
-                topics = self._fetch_topics(make, version, group.group_id, group.topics) if loaded else ()
+                topics = self._fetch_topics(make, version, group.group_id, group.topics, stable) if loaded else ()
                 error = ErrorCode.none if loaded else ErrorCode.coordinator_load_in_progress
                 groups.append(
                     make("OffsetFetchResponseGroup", group_id=group.group_id, topics=topics, error_code=error)
                 )
             return make(groups=tuple(groups))
         if loaded:
-            topics = self._fetch_topics(make, version, request.group_id, request.topics)
+            topics = self._fetch_topics(make, version, request.group_id, request.topics, stable)
             return make(topics=topics, error_code=ErrorCode.none)
         error = ErrorCode.coordinator_load_in_progress
         if version >= 2:
@@ -192,9 +204,12 @@ class OffsetApi:
         )
 
     def _fetch_topics(
-        self, make: Callable[..., Any], version: int, group: str, topics: Iterable[Any] | None
+        self, make: Callable[..., Any], version: int, group: str, topics: Iterable[Any] | None, stable: bool
     ) -> tuple[Any, ...]:
-        """Build the topics of one group; None means every topic it committed something for."""
+        """Build the topics of one group; None means every topic it committed something for.
+
+        Where `stable`, nothing is said of a partition whose next offset waits for the end of a transaction.
+        """
         offsets, cluster = self._core.offsets, self._core.cluster
         found: list[Any] = []
         unknown: list[Any] = []
@@ -202,7 +217,12 @@ class OffsetApi:
             for name, partitions in offsets.of_group(group).items():
                 topic_id = cluster.topic_id(name) if version >= 10 else None
                 if version < 10 or topic_id is not None:
-                    values = [(index, value, ErrorCode.none) for index, value in partitions.items()]
+                    values = [
+                        self._unstable(index)
+                        if stable and offsets.pending.waits(group, name, index)
+                        else (index, value, ErrorCode.none)
+                        for index, value in partitions.items()
+                    ]
                     found.append(_fetched_topic(make, version, topic_id, name, values))
             return tuple(found)
         for topic in topics:
@@ -214,12 +234,19 @@ class OffsetApi:
                 continue
             values = []
             for index in topic.partition_indexes:
+                if stable and offsets.pending.waits(group, known, index):
+                    values.append(self._unstable(index))
+                    continue
                 value = offsets.get(group, known, index)
                 if value is None or (topic_id and value.topic_id and topic_id != value.topic_id):
                     value = _NO_OFFSET  # never committed, or for a topic of this name that was deleted since
                 values.append((index, value, ErrorCode.none))
             found.append(_fetched_topic(make, version, topic_id, known, values))
         return (*found, *unknown)
+
+    @staticmethod
+    def _unstable(index: int) -> tuple[int, CommittedOffset, ErrorCode]:
+        return index, _NO_OFFSET, ErrorCode.unstable_offset_commit
 
     # ---- OffsetDelete
 
@@ -233,10 +260,10 @@ class OffsetApi:
                 raise GroupError(ErrorCode.invalid_group_id)
             if not core.loaded:
                 raise GroupError(ErrorCode.coordinator_load_in_progress)
-            group = core.membership.groups.get(group_id)
+            group = core.group(group_id)
             if group is None:
                 raise GroupError(ErrorCode.group_id_not_found)
-            if group.state is not State.EMPTY and not group.uses_consumer_protocol:
+            if isinstance(group, Group) and not group.is_empty and not group.uses_consumer_protocol:
                 raise GroupError(ErrorCode.non_empty_group)
             forgotten, committed = [], core.offsets.keys(group_id)
             for topic in request.topics:
@@ -296,8 +323,3 @@ def _fetched_topic(
             for index, value, error in values
         ),
     )
-
-
-def _java_length(text: str) -> int:
-    """Count UTF-16 code units, which is what Kafka compares with offset.metadata.max.bytes."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

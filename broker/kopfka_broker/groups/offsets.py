@@ -7,9 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from kopfka_broker.groups.group import State
+from kopfka_broker.groups.pending import PendingOffsets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kopfka_broker.groups.group import Group
     from kopfka_broker.groups.records import CommittedOffset
@@ -25,6 +26,8 @@ class CommittedOffsets:
     def __init__(self) -> None:
         self._groups: dict[str, dict[str, dict[int, CommittedOffset]]] = {}
         self._in_flight: dict[str, Counter[Key]] = {}
+        self.pending = PendingOffsets()
+        """What was committed in transactions that are open."""
 
     @contextlib.contextmanager
     def committing(self, group: str, keys: Sequence[Key]) -> Iterator[None]:
@@ -39,8 +42,8 @@ class CommittedOffsets:
                 self._in_flight.pop(group, None)
 
     def in_flight(self, group: str) -> set[Key]:
-        """Return the topic and partition of each commit that is not durable yet."""
-        return {key for key, count in self._in_flight.get(group, {}).items() if count}
+        """Return the topic and partition of each commit that is not durable yet, or waits for its transaction."""
+        return {key for key, count in self._in_flight.get(group, {}).items() if count} | self.pending.of_group(group)
 
     def keys(self, group: str) -> set[Key]:
         """Return the topic and partition of each commit, durable or not yet."""
@@ -49,7 +52,16 @@ class CommittedOffsets:
         } | self.in_flight(group)
 
     def put(self, group: str, topic: str, partition: int, value: CommittedOffset) -> None:
-        """Take over a commit."""
+        """Take over a commit outside of transactions."""
+        self.pending.committed((group, topic, partition))
+        self._put(group, topic, partition, value)
+
+    def end_transaction(self, log: int, producer_id: int, *, commit: bool) -> None:
+        """Take over what a producer's transaction has committed in the partition `log`, or forget it."""
+        for (group, topic, partition), value in self.pending.end(log, producer_id, commit=commit):
+            self._put(group, topic, partition, value)
+
+    def _put(self, group: str, topic: str, partition: int, value: CommittedOffset) -> None:
         self._groups.setdefault(group, {}).setdefault(topic, {})[partition] = value
 
     def remove(self, group: str, topic: str, partition: int) -> None:
@@ -72,7 +84,7 @@ class CommittedOffsets:
 
     def groups(self) -> list[str]:
         """Return the groups that have committed something, durable or not yet."""
-        return list(self._groups.keys() | self._in_flight.keys())
+        return list(self._groups.keys() | self._in_flight.keys() | self.pending.groups())
 
     def __iter__(self) -> Iterator[tuple[str, str, int, CommittedOffset]]:
         """Give group, topic, partition and value of every commit."""
@@ -98,14 +110,28 @@ def expired(
         since_empty = False
     else:
         return
+    since = group.state_timestamp if since_empty else None
+    yield from outlived(commits, group.subscribes_to, now_ms, retention_ms, since)
+
+
+def outlived(
+    commits: Mapping[str, Partitions],
+    subscribed: Callable[[str], bool],
+    now_ms: int,
+    retention_ms: int,
+    since_ms: int | None = None,
+) -> Iterator[tuple[str, int]]:
+    """Give the topic and partition of each commit for a topic nobody reads that is older than it may be.
+
+    Its age counts from `since_ms`, or from the commit where that is None.
+    """
     for topic, partitions in commits.items():
-        if group.subscribes_to(topic):
+        if subscribed(topic):
             continue
         for partition, value in partitions.items():
             if value.expire_timestamp != -1:
                 over = now_ms >= value.expire_timestamp
             else:
-                base = group.state_timestamp if since_empty else value.commit_timestamp
-                over = now_ms - base >= retention_ms
+                over = now_ms - (value.commit_timestamp if since_ms is None else since_ms) >= retention_ms
             if over:
                 yield topic, partition

@@ -13,6 +13,7 @@ from kopfka_broker.context import RequestContext
 from kopfka_broker.coordinators.ports import Clock, StateRecord, SystemClock, TransactionalLog, TrimmableLog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from kopfka_broker.security.authorizer import Operation, ResourceType
@@ -39,8 +40,29 @@ class Node:
     port: int
 
 
+class Transactions(Protocol):
+    """The coordinator of transactions."""
+
+    def verify(
+        self,
+        transactional_id: str | None,
+        producer_id: int,
+        producer_epoch: int,
+        partitions: Sequence[tuple[str, int]],
+        *,
+        add: bool,
+    ) -> Awaitable[dict[tuple[str, int], int]]:
+        """Tell for each partition whether a producer may write to it in its transaction: an error number, or 0."""
+        ...
+
+
 class Cluster(Protocol):
     """What exists in the cluster, and where its one broker is."""
+
+    @property
+    def transactions(self) -> Transactions:
+        """Who knows of transactions."""
+        ...
 
     def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
         """Tell whether the client of a request may do this to one resource."""
@@ -52,6 +74,14 @@ class Cluster(Protocol):
 
     def topic_id(self, name: str) -> UUID | None:
         """Return the id of a topic, None where there is none of this name."""
+        ...
+
+    def topic_names(self) -> Iterable[str]:
+        """Return the names of all topics."""
+        ...
+
+    def group_config(self, group: str, name: str) -> Any:
+        """Return the value of a config of a group (resource type GROUP): its own, else what the broker has for all."""
         ...
 
     def partition_count(self, name: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kopfka_broker.groups.modern.settings import ConsumerGroupSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +32,21 @@ class GroupSettings:
     new_member_join_timeout_ms: int = 300_000
     """No config in Kafka either: how long a member without an id yet may take to come back (five minutes)."""
 
+    consumer: ConsumerGroupSettings = field(default_factory=ConsumerGroupSettings)
+    """Of consumer groups (KIP-848)."""
+
+    def metadata_too_large(self, metadata: str) -> bool:
+        """Tell whether what a client wants kept with an offset is too long, counted in UTF-16 as Kafka does."""
+        length = len(metadata) if metadata.isascii() else len(metadata.encode("utf-16-le")) // 2
+        return length > self.offset_metadata_max_bytes
+
     @classmethod
-    def from_config(cls, number: Callable[[str], int]) -> GroupSettings:
-        """Read every field through `number`, which returns the value of the broker config of a given name."""
+    def from_config(cls, get: Callable[[str], Any]) -> GroupSettings:
+        """Read every field through `get`, which returns the value of the broker config of a given name."""
+
+        def number(name: str) -> int:
+            return int(get(name))
+
         return cls(
             min_session_timeout_ms=number("group.min.session.timeout.ms"),
             max_session_timeout_ms=number("group.max.session.timeout.ms"),
@@ -41,4 +55,5 @@ class GroupSettings:
             offset_metadata_max_bytes=number("offset.metadata.max.bytes"),
             offsets_retention_minutes=number("offsets.retention.minutes"),
             retention_check_interval_ms=number("offsets.retention.check.interval.ms"),
+            consumer=ConsumerGroupSettings.from_config(get),
         )
