@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.apis.errors import MALFORMED
+from kopfka_broker.groups.core import NOT_ASKED
 from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.ports import Node
+from kopfka_broker.security.authorizer import CLUSTER_NAME, Operation, ResourceType
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kopfka_broker.context import RequestContext
     from kopfka_broker.groups.core import Core
@@ -26,10 +28,6 @@ _KEY_TYPES = (_GROUP, _TRANSACTION, _SHARE)
 
 _NO_NODE = Node(-1, "", -1)
 _TYPE = "classic"
-
-# READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: all there is to do with a group where nobody is denied it
-_ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
-_NOT_ASKED = -(1 << 31)
 
 
 class AdminApi:
@@ -94,17 +92,22 @@ class AdminApi:
         return make(
             error_code=ErrorCode.none,
             groups=tuple(
-                make(
-                    "ListedGroup",
-                    group_id=group.group_id,
-                    protocol_type=group.protocol_type or "",
-                    group_state=group.state.value,
-                    group_type=_TYPE,
-                )
-                for group in self._core.membership.groups.values()
-                if (not states or group.state.value.lower() in states) and (not types or _TYPE in types)
+                make("ListedGroup", group_id=group_id, protocol_type=protocol_type, group_state=state, group_type=kind)
+                for group_id, protocol_type, state, kind in self._listed(context)
+                if (not states or state.lower() in states) and (not types or kind in types)
             ),
         )
+
+    def _listed(self, context: RequestContext) -> Iterator[tuple[str, str, str, str]]:
+        """Give id, protocol type, state and kind of each group the client may know of."""
+        core = self._core
+        all_of_them = core.cluster.allows(context, Operation.DESCRIBE, ResourceType.CLUSTER, CLUSTER_NAME)
+        for group in core.membership.groups.values():
+            if all_of_them or core.may_describe(context, group.group_id):
+                yield group.group_id, group.protocol_type or "", group.state.value, _TYPE
+        for modern in core.modern.groups.values():
+            if all_of_them or core.may_describe(context, modern.group_id):
+                yield modern.group_id, modern.protocol_type, modern.state, modern.group_type
 
     # ---- DescribeGroups
 
@@ -112,21 +115,23 @@ class AdminApi:
         """Answer DescribeGroups; a group that is not there is Dead, from version 6 on with an error."""
         make = codec(context.api_key, context.api_version).make
         operations = context.api_version >= 3 and request.include_authorized_operations
-        return make(
-            groups=tuple(self._describe(make, context.api_version, name, operations) for name in request.groups)
-        )
+        return make(groups=tuple(self._describe(make, context, name, operations) for name in request.groups))
 
-    def _describe(self, make: Callable[..., Any], version: int, group_id: str, operations: bool) -> Any:
+    def _describe(self, make: Callable[..., Any], context: RequestContext, group_id: str, operations: bool) -> Any:
+        version = context.api_version
         group = self._core.membership.groups.get(group_id)
         nothing = {"group_id": group_id, "group_state": "", "protocol_type": "", "protocol_data": "", "members": ()}
+        if not self._core.may_describe(context, group_id):
+            return make("DescribedGroup", **nothing, error_code=ErrorCode.group_authorization_failed)
         if not self._core.loaded:
             return make("DescribedGroup", **nothing, error_code=ErrorCode.coordinator_load_in_progress)
-        allowed = _ALL_OPERATIONS if operations else _NOT_ASKED
+        allowed = self._core.authorized_operations(context, group_id) if operations else NOT_ASKED
         if group is None:
             nothing["group_state"] = State.DEAD.value
             if version < 6:
                 return make("DescribedGroup", **nothing, error_code=ErrorCode.none, authorized_operations=allowed)
-            message = f"Group {group_id} not found."
+            found = group_id in self._core.modern.groups
+            message = f"Group {group_id} is not a classic group." if found else f"Group {group_id} not found."
             return make("DescribedGroup", **nothing, error_code=ErrorCode.group_id_not_found, error_message=message)
         stable = group.state is State.STABLE
         return make(
@@ -158,19 +163,21 @@ class AdminApi:
         make = codec(context.api_key, context.api_version).make
         results = []
         for group_id in dict.fromkeys(request.groups_names):
-            error = await self._delete(group_id)
+            error = await self._delete(group_id, context)
             results.append(make("DeletableGroupResult", group_id=group_id, error_code=error))
         return make(results=tuple(results))
 
-    async def _delete(self, group_id: str) -> ErrorCode:
+    async def _delete(self, group_id: str, context: RequestContext) -> ErrorCode:
         core = self._core
+        if not core.cluster.allows(context, Operation.DELETE, ResourceType.GROUP, group_id):
+            return ErrorCode.group_authorization_failed
         try:
             if not core.loaded:
                 raise GroupError(ErrorCode.coordinator_load_in_progress)
-            group = core.membership.groups.get(group_id)
+            group = core.group(group_id)
             if group is None:
                 raise GroupError(ErrorCode.group_id_not_found)
-            if group.state is not State.EMPTY:
+            if not group.is_empty:
                 raise GroupError(ErrorCode.non_empty_group)
             await core.forget_offsets(group_id, core.offsets.keys(group_id), delete_group=True)
         except GroupError as refused:

@@ -145,6 +145,11 @@ class Group:
 
     # ---- state
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no members, and waits for none."""
+        return self.state is State.EMPTY
+
     def is_in(self, *states: State) -> bool:
         """Tell whether the group is in one of these states."""
         return self.state in states
