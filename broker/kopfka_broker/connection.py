@@ -3,7 +3,7 @@
 As Kafka does, a connection works on one request at a time: the next one starts when the one before it is answered, or
 has done all it does but wait for the disk (`Deferred`). Other connections never wait for it. Bytes go from the socket
 straight into the buffer of their request, and record batches leave it only for the log's files. A client that does not
-read its answers is not read from either.
+read its answers is not read from either. Whom the listener asks for a proof is let in by an authenticator first.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from kopfka_broker.context import Caller
 from kopfka_broker.dispatch import Deferred
 from kopfka_runtime.errors import KopfkaError
-from kopfka_wire.errors import WireError
 from kopfka_wire.framing import FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from kopfka_broker.dispatch import Buffers, Started
+    from kopfka_broker.limits import RequestMemory
+    from kopfka_broker.security.authenticator import Authenticator
+    from kopfka_broker.security.entrance import Entrance
     from kopfka_broker.server import ServerState
 
 # requests of one connection that were read but not started, and answers that wait for their turn or the disk; beyond
 # either the connection is not read from. Clients keep a handful in flight (max.in.flight.requests.per.connection)
 _MOST_QUEUED = 32
 _MOST_UNANSWERED = 64
+_NOBODY = Caller()
 
 log = logging.getLogger(__name__)
 
@@ -36,29 +40,39 @@ log = logging.getLogger(__name__)
 class _Slot:
     """The place of one answer in the order of answers."""
 
-    __slots__ = ("buffers", "done", "started", "started_at")
+    __slots__ = ("buffers", "done", "size", "started", "started_at")
 
     def __init__(self, started: Started, started_at: float) -> None:
         self.started = started
         self.started_at = started_at
         self.done = False
         self.buffers: Buffers | None = None
+        self.size = 0  # of the request, where memory for requests is limited
 
 
 class Connection(asyncio.BufferedProtocol):
     """The server's side of one connection."""
 
-    def __init__(self, state: ServerState, listener: str) -> None:
+    __slots__ = ("_authenticator", "_blocking", "_charged", "_choked", "_entrance", "_frames", "_queue",
+                 "_reading", "_slots", "_starved", "_state", "_stopping", "_transport", "_unmuting", "_waiting",
+                 "active_at", "caller", "client_host")  # fmt: skip
+
+    def __init__(self, state: ServerState, entrance: Entrance, client_host: str) -> None:
         self._state = state
-        self._listener = listener
+        self._entrance = entrance
         self._transport: asyncio.Transport | None = None
-        self.client_host = ""
+        self.client_host = client_host
+        self.caller = _NOBODY
         self.active_at = time.monotonic()
+        self._authenticator: Authenticator | None = None
         self._frames = FrameReader(state.scratch, state.largest_request)
         self._queue: deque[bytearray] = deque()
         self._slots: deque[_Slot] = deque()
         self._blocking: _Slot | None = None
         self._waiting: asyncio.Future[Buffers | None] | None = None
+        self._unmuting: asyncio.TimerHandle | None = None
+        self._charged = 0  # bytes of requests, from their begin to their answer, where the server limits them
+        self._starved = False  # not read from until other connections have given memory back
         self._choked = False
         self._reading = True
         self._stopping = False
@@ -75,14 +89,16 @@ class Connection(asyncio.BufferedProtocol):
     # -- asyncio.BufferedProtocol -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or refuse it where there are too many."""
+        """Take the connection; TLS, where there is any, is established."""
         self._transport = transport  # type: ignore[assignment]
-        peer = transport.get_extra_info("peername")
-        self.client_host = peer[0] if isinstance(peer, tuple) else str(peer)
-        refusal = self._state.admit(self)
-        if refusal:
-            log.warning("closed a new connection from %s: %s", self.client_host, refusal)
-            transport.abort()  # type: ignore[attr-defined]
+        try:
+            self.caller = self._entrance.caller(self.client_host, transport.get_extra_info("ssl_object"))
+        except KopfkaError as error:
+            self._close(str(error))
+            return
+        self._authenticator = self._entrance.authenticator(self.caller, self._state.dispatcher)
+        if self._authenticator is not None and self._entrance.sasl is not None:
+            self._frames.largest = self._entrance.sasl.largest_frame
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything that waits for this client; what its requests began goes on to its end."""
@@ -92,6 +108,11 @@ class Connection(asyncio.BufferedProtocol):
         self._slots.clear()
         if self._waiting is not None:
             self._waiting.cancel()
+        if self._unmuting is not None:
+            self._unmuting.cancel()
+        if self._state.memory is not None:
+            self._state.memory.take(-self._charged)
+            self._charged = 0
 
     def eof_received(self) -> bool:
         """Close: a client that has stopped sending is gone, as Kafka sees it."""
@@ -109,7 +130,9 @@ class Connection(asyncio.BufferedProtocol):
         try:
             self._frames.take(nbytes, self._queue)
             self._pump()
-        except WireError as error:
+            if self._state.memory is not None:
+                self._account(self._state.memory)
+        except KopfkaError as error:
             self._close(str(error))
         except Exception:
             log.exception("connection from %s: closed after an unexpected error", self.client_host)
@@ -132,7 +155,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         try:
             self._pump()
-        except WireError as error:
+            if self._state.memory is not None:
+                self._account(self._state.memory)
+        except KopfkaError as error:
             self._close(str(error))
         except Exception:
             log.exception("connection from %s: closed after an unexpected error", self.client_host)
@@ -140,26 +165,56 @@ class Connection(asyncio.BufferedProtocol):
 
     def _pump(self) -> None:
         """Start what may start, send what is ready."""
-        queue = self._queue
-        while queue and self._blocking is None and not self._choked and len(self._slots) < _MOST_UNANSWERED:
+        queue, caller = self._queue, self.caller
+        while (
+            queue
+            and self._blocking is None
+            and not self._choked
+            and not caller.muted_until
+            and len(self._slots) < _MOST_UNANSWERED
+        ):
             self._start(queue.popleft())
         self._flush()
+        if caller.muted_until and self._unmuting is None:
+            self._unmute()
         # what was flushed may have choked the transport or made room; the transport calls back in the first case
-        if self._reading != (len(queue) < _MOST_QUEUED) and self._transport is not None:
-            self._reading = not self._reading
-            if self._reading:
+        reading = len(queue) < _MOST_QUEUED and not caller.muted_until and not self._starved
+        if self._reading != reading and self._transport is not None:
+            self._reading = reading
+            if reading:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
 
+    def _unmute(self) -> None:
+        """Go on once the time is over that a quota has the client wait."""
+        self._unmuting = None
+        if self._transport is None:
+            return
+        left = self.caller.muted_until - time.monotonic()
+        if left > 0:
+            self._unmuting = asyncio.get_running_loop().call_later(left, self._unmute)
+            return
+        self.caller.muted_until = 0.0
+        self.active_at = time.monotonic()
+        self._pump_safely()
+
     def _start(self, frame: bytearray) -> None:
         started_at = time.perf_counter()
-        started = self._state.dispatcher.start(memoryview(frame), self.client_host, self._listener)
+        view = memoryview(frame)
+        authenticator = self._authenticator
+        started = None if authenticator is None else authenticator.start(view)
+        if started is None:
+            started = self._state.dispatcher.start(view, self.caller)
         slot = _Slot(started, started_at)
         answer = started.answer
         self._slots.append(slot)
+        if self._state.memory is not None:
+            slot.size = len(frame)
         if answer is None or isinstance(answer, list):
             slot.buffers, slot.done = answer, True
+            if authenticator is not None:
+                self._authenticated(authenticator)
             if answer and len(answer) > 1:
                 self._flush()  # records: the client is to be found slow before more of them are read for it
         elif isinstance(answer, Deferred):
@@ -167,6 +222,29 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._blocking = slot
             self._when_done(answer, slot)
+
+    def _authenticated(self, authenticator: Authenticator) -> None:
+        """Take requests of any size from a client that has proved who it is; end what has failed to."""
+        if authenticator.open:
+            self._frames.largest = self._state.largest_request
+        elif authenticator.failed:
+            self._stopping = True
+            self._queue.clear()
+
+    def _account(self, memory: RequestMemory) -> None:
+        """Count what this connection holds of the memory for requests, and wait where there is none left."""
+        held = sum(map(len, self._queue)) + sum(slot.size for slot in self._slots) + self._frames.begun
+        memory.take(held - self._charged)
+        self._charged = held
+        if memory.full and not self._frames.begun and not self._starved and self._transport is not None:
+            self._starved = True
+            memory.waiting.append(self._fed)
+            self._pump()
+
+    def _fed(self) -> None:
+        self._starved = False
+        self.active_at = time.monotonic()
+        asyncio.get_running_loop().call_soon(self._pump_safely)
 
     def _when_done(self, answer: Awaitable[Buffers | None], slot: _Slot) -> None:
         future: asyncio.Future[Buffers | None]
@@ -195,6 +273,8 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             return
         slot.buffers, slot.done = done.result(), True
+        if self._authenticator is not None:
+            self._authenticated(self._authenticator)
         self._pump_safely()
 
     # -- answers ----------------------------------------------------------------------------------------------------
@@ -219,6 +299,8 @@ class Connection(asyncio.BufferedProtocol):
         if out:
             # several small answers in one buffer, large ones as they are: the transport hands all of them over at once
             self._transport.writelines(out)
+        if self._authenticator is not None and self._authenticator.failed and not slots:
+            self._transport.close()
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

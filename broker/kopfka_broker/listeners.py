@@ -1,7 +1,7 @@
 """Listeners: where the broker listens and under which addresses clients find it, from Kafka's three settings for that.
 
-`listeners`, `advertised.listeners` and `listener.security.protocol.map` are read as Kafka reads them; only PLAINTEXT is
-served so far, anything else is refused.
+`listeners`, `advertised.listeners` and `listener.security.protocol.map` are read as Kafka reads them. What a listener
+with TLS or SASL asks of its clients is read in `security.entrance`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _URI = re.compile(r"([\w.-]+)://\[?([^\]/]*?)\]?:(-?\d+)$")
 _MAX_PORT = 65535
 DEFAULT_NAME = "PLAINTEXT"
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Listener:
     name: str
     host: str
     port: int
+    protocol: str = DEFAULT_NAME
+    """One of `PROTOCOLS`."""
 
     def __str__(self) -> str:
         """Return it as it is written in settings."""
@@ -88,7 +91,7 @@ def listeners_from(settings: Mapping[str, str], listen: Listener | None, adverti
     Raises:
         SettingsError: they contradict each other, or ask for a protocol that is not served.
     """
-    bound = parse_listeners(settings.get("listeners", ""), "listeners")
+    bound = _for_clients(parse_listeners(settings.get("listeners", ""), "listeners"), settings)
     first = bound[0].name if bound else DEFAULT_NAME
     if listen is not None:
         same = [each for each in bound if each.port == listen.port and listen.port]
@@ -99,7 +102,7 @@ def listeners_from(settings: Mapping[str, str], listen: Listener | None, adverti
             bound.append(listen)
     if not bound:
         bound.append(Listener(DEFAULT_NAME, "", 9092))
-    _check_protocols(bound, settings)
+    bound = _with_protocols(bound, settings)
     advertised = {
         each.name: each for each in parse_listeners(settings.get("advertised.listeners", ""), "advertised.listeners")
     }
@@ -120,22 +123,30 @@ def listeners_from(settings: Mapping[str, str], listen: Listener | None, adverti
     return Listeners(tuple(bound), advertised)
 
 
-def _check_protocols(bound: list[Listener], settings: Mapping[str, str]) -> None:
+def _for_clients(bound: list[Listener], settings: Mapping[str, str]) -> list[Listener]:
+    """Leave out the listeners of controllers, which talk to each other by them: there are none here."""
+    names = {name.strip().upper() for name in settings.get("controller.listener.names", "").split(",")}
+    return [each for each in bound if each.name not in names]
+
+
+def _with_protocols(bound: list[Listener], settings: Mapping[str, str]) -> list[Listener]:
     protocols: dict[str, str] = {}
     for entry in filter(None, (part.strip() for part in settings.get("listener.security.protocol.map", "").split(","))):
         name, colon, protocol = entry.partition(":")
         if not colon:
             raise SettingsError(f"{entry!r} in listener.security.protocol.map: write NAME:PROTOCOL")
         protocols[name.strip().upper()] = protocol.strip().upper()
+        if protocols[name.strip().upper()] not in PROTOCOLS:
+            raise SettingsError(
+                f"{entry!r} in listener.security.protocol.map: the protocol is one of {', '.join(PROTOCOLS)}"
+            )
+    found = []
     for each in bound:
         # names of protocols stand for themselves, as in the default of listener.security.protocol.map; any other
         # name needs an entry in Kafka, and is plain here
-        implied = each.name if each.name in ("SSL", "SASL_PLAINTEXT", "SASL_SSL") else "PLAINTEXT"
-        protocol = protocols.get(each.name, implied)
-        if protocol != "PLAINTEXT":
-            raise SettingsError(
-                f"listener {each.name} asks for {protocol}: the bundled broker serves PLAINTEXT only so far"
-            )
+        implied = each.name if each.name in PROTOCOLS else DEFAULT_NAME
+        found.append(Listener(each.name, each.host, each.port, protocols.get(each.name, implied)))
+    return found
 
 
 def _own_name() -> str:

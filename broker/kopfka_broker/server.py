@@ -1,4 +1,4 @@
-"""The broker's sockets: listens, admits connections, closes idle ones, stops gracefully. Requests: `connection`."""
+"""The broker's sockets: listens, closes idle connections, stops gracefully. `acceptor` accepts, `connection` serves."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import asyncio
 import contextlib
 import errno
 import logging
+import socket
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kopfka_broker.connection import Connection
+from kopfka_broker.acceptor import Acceptor
+from kopfka_broker.limits import RequestMemory
 from kopfka_runtime.errors import AddressInUseError, KopfkaError
 from kopfka_runtime.network import bind_host
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from kopfka_broker.connection import Connection
     from kopfka_broker.dispatch import Dispatcher
+    from kopfka_broker.limits import ConnectionLimits, ListenerLimits
     from kopfka_broker.listeners import Listener
+    from kopfka_broker.security.entrance import Entrance
 
 # where bytes land that are not the rest of a request known to be longer, for all connections. Small: the beginning of
 # a large request is copied out of here, the rest of it never
@@ -34,9 +38,8 @@ class ServerSettings:
 
     socket_request_max_bytes: int = 100 * 1024 * 1024
     connections_max_idle_ms: int = 600_000
-    max_connections: int = 2**31 - 1
-    max_connections_per_ip: int = 2**31 - 1
     socket_listen_backlog_size: int = 50
+    queued_max_request_bytes: int = -1
 
 
 @dataclass(slots=True)
@@ -45,33 +48,34 @@ class ServerState:
 
     dispatcher: Dispatcher
     settings: ServerSettings
+    limits: ConnectionLimits
+    memory: RequestMemory | None
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(_SCRATCH_BYTES)))
-    connections: set[Connection] = field(default_factory=set)
-    per_host: Counter[str] = field(default_factory=Counter)
+    connections: dict[Connection, ListenerLimits] = field(default_factory=dict)
+    """Those that were accepted, also while TLS is being established, with the limits they count for."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+    """What to call when a connection has ended, where new ones wait for that."""
 
     @property
     def largest_request(self) -> int:
         """socket.request.max.bytes."""
         return self.settings.socket_request_max_bytes
 
-    def admit(self, connection: Connection) -> str | None:
-        """Count a connection in; return why not where there are too many."""
-        if len(self.connections) >= self.settings.max_connections:
-            return f"there are {len(self.connections)} already (max.connections)"
-        if self.per_host[connection.client_host] >= self.settings.max_connections_per_ip:
-            return f"it has {self.per_host[connection.client_host]} already (max.connections.per.ip)"
-        self.connections.add(connection)
-        self.per_host[connection.client_host] += 1
-        return None
+    def enter(self, connection: Connection, listener: ListenerLimits) -> None:
+        """Count a connection in."""
+        self.limits.enter(listener, connection.client_host, time.monotonic())
+        self.connections[connection] = listener
 
     def leave(self, connection: Connection) -> None:
-        """Count a connection out."""
-        if connection in self.connections:
-            self.connections.discard(connection)
-            self.per_host[connection.client_host] -= 1
-            if not self.per_host[connection.client_host]:
-                del self.per_host[connection.client_host]
+        """Count a connection out, once."""
+        listener = self.connections.pop(connection, None)
+        if listener is None:
+            return
+        self.limits.leave(listener, connection.client_host)
+        waiting, self.waiting = self.waiting, []
+        for resume in waiting:
+            resume()
 
     def spawn(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
         """Run a request to its end, whether or not its client stays."""
@@ -84,45 +88,42 @@ class ServerState:
 class Server:
     """Every listener of one broker."""
 
-    def __init__(self, dispatcher: Dispatcher, settings: ServerSettings) -> None:
-        self.state = ServerState(dispatcher, settings)
-        self._servers: list[asyncio.Server] = []
+    def __init__(self, dispatcher: Dispatcher, settings: ServerSettings, limits: ConnectionLimits) -> None:
+        most = settings.queued_max_request_bytes
+        self.state = ServerState(dispatcher, settings, limits, RequestMemory(most) if most > 0 else None)
+        self._acceptors: list[Acceptor] = []
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def listening(self) -> bool:
         """Tell whether connections are accepted."""
-        return bool(self._servers)
+        return bool(self._acceptors)
 
-    async def start(self, listeners: Sequence[Listener]) -> dict[str, int]:
+    async def start(self, entrances: Mapping[Entrance, ListenerLimits]) -> dict[str, int]:
         """Listen on all of them; return the port of each by its name.
 
         Raises:
             AddressInUseError: another process has one of the ports.
         """
-        loop = asyncio.get_running_loop()
         ports: dict[str, int] = {}
-        for listener in listeners:
+        for entrance, limits in entrances.items():
+            listener = entrance.listener
             host = bind_host(listener.host)
             try:
-                server = await loop.create_server(
-                    lambda name=listener.name: Connection(self.state, name),  # type: ignore[misc]
-                    host,
-                    listener.port,
-                    backlog=self.state.settings.socket_listen_backlog_size,
-                )
+                acceptor = Acceptor(self.state, entrance, limits, await _bound(host, listener.port))
             except OSError as error:
-                await self._close_listeners()
+                self._close_listeners()
                 raise _cannot_listen(host, listener, error) from error
-            self._servers.append(server)
-            ports[listener.name] = server.sockets[0].getsockname()[1]
-            log.info("listening on %s:%s (%s)", host, ports[listener.name], listener.name)
-        self._sweeper = loop.create_task(self._close_idle())
+            acceptor.listen(self.state.settings.socket_listen_backlog_size)
+            self._acceptors.append(acceptor)
+            ports[listener.name] = acceptor.port
+            log.info("listening on %s:%s (%s)", host, acceptor.port, _called(listener))
+        self._sweeper = asyncio.get_running_loop().create_task(self._close_idle())
         return ports
 
     async def stop(self, seconds: float = 1.0) -> None:
         """Stop accepting, answer what is being worked on for at most `seconds`, close every connection."""
-        await self._close_listeners()
+        self._close_listeners()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in list(self.state.connections):
@@ -138,10 +139,10 @@ class Server:
             task.cancel()
         await asyncio.sleep(0)
 
-    async def _close_listeners(self) -> None:
-        servers, self._servers = self._servers, []
-        for server in servers:
-            server.close()
+    def _close_listeners(self) -> None:
+        acceptors, self._acceptors = self._acceptors, []
+        for acceptor in acceptors:
+            acceptor.close()
 
     async def _close_idle(self) -> None:
         limit = self.state.settings.connections_max_idle_ms / 1000
@@ -154,6 +155,29 @@ class Server:
                 log.debug("closed an idle connection from %s (connections.max.idle.ms)", connection.client_host)
                 with contextlib.suppress(OSError):
                     connection.abort()
+
+
+async def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address; a name may stand for several, of which the first serves.
+
+    Raises:
+        OSError: there is no such address here, or another process listens on it.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setblocking(False)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _called(listener: Listener) -> str:
+    return listener.name if listener.name == listener.protocol else f"{listener.name}, {listener.protocol}"
 
 
 def _cannot_listen(host: str, listener: Listener, error: OSError) -> KopfkaError:

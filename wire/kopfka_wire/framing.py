@@ -24,18 +24,23 @@ class FrameReader:
     """The receiving side of one connection.
 
     `scratch` is where bytes go that are not the rest of a known message. It may be shared by all connections of an
-    event loop, since nothing stays in it.
+    event loop, since nothing stays in it. `largest` may change between messages.
     """
 
-    __slots__ = ("_filled", "_frame", "_largest", "_part", "_scratch", "_size")
+    __slots__ = ("_filled", "_frame", "_part", "_scratch", "_size", "largest")
 
     def __init__(self, scratch: memoryview, largest: int) -> None:
         self._scratch = scratch
-        self._largest = largest
+        self.largest = largest
         self._part = bytearray()  # the size before a frame, or as much of it as has come
         self._frame: bytearray | None = None
         self._size = 0
         self._filled = 0
+
+    @property
+    def begun(self) -> int:
+        """The size of the message that has come in part, 0 where none has."""
+        return 0 if self._frame is None else self._size
 
     def space(self) -> memoryview:
         """Return where the next bytes are to go."""
@@ -77,9 +82,9 @@ class FrameReader:
             else:
                 (size,) = _SIZE.unpack_from(data, position)
                 position += _SIZE.size
-            if size < 0 or size > self._largest:
+            if size < 0 or size > self.largest:
                 raise FrameTooLargeError(
-                    f"a request of {size} bytes was announced; from 0 to {self._largest} are taken "
+                    f"a request of {size} bytes was announced; from 0 to {self.largest} are taken "
                     "(socket.request.max.bytes)"
                 )
             body = data[position : position + size]

@@ -14,6 +14,7 @@ from kopfka_wire.codec import codec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kopfka_broker.context import Caller
     from kopfka_broker.features import Features
     from kopfka_wire.apis import ApiKey, VersionRange
     from kopfka_wire.codec import Codec
@@ -25,11 +26,22 @@ _FIRST_WITH_FEATURES = 3
 _TAKES_LEVEL_ZERO = 4
 
 
-def answer_versions(request: Any, form: Codec, versions: Mapping[ApiKey, VersionRange], features: Features) -> Any:
-    """Return the answer to an ApiVersions request of a version this broker knows."""
-    names = [getattr(request, field, "none") for field in ("client_software_name", "client_software_version")]
+def take_software(request: Any, caller: Caller) -> bool:
+    """Note what a client says about itself (KIP-511); tell whether it says so in characters Kafka takes."""
+    names = [getattr(request, field, "unknown") for field in ("client_software_name", "client_software_version")]
     if not all(map(_is_software_name, names)):
-        return form.make(error_code=ErrorCode.invalid_request, api_keys=())
+        return False
+    caller.software_name, caller.software_version = names
+    return True
+
+
+def invalid_software(form: Codec) -> Any:
+    """Return the answer to a client that says something else about itself than names and versions are made of."""
+    return form.make(error_code=ErrorCode.invalid_request, api_keys=())
+
+
+def answer_versions(form: Codec, versions: Mapping[ApiKey, VersionRange], features: Features) -> Any:
+    """Return the answer to an ApiVersions request of a version this broker knows."""
     if form.version < _FIRST_WITH_FEATURES:
         return form.make(error_code=ErrorCode.none, api_keys=_keys(form, versions))
     return form.make(

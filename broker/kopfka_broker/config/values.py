@@ -6,6 +6,7 @@ not here. Precedence and the order of synonyms are Kafka's: altered for this bro
 
 from __future__ import annotations
 
+import copy
 import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ class BrokerConfig:
         self._document: Document | None = None
         self.node_id = node_id if node_id is not None else self._file_node_id()
         self._listeners: list[Callable[[], None]] = []
+        self._checks: list[Callable[[BrokerConfig], None]] = []
         self._parsed: dict[str, Any] = {}
         self._defaults: LogConfig | None = None
 
@@ -109,6 +111,22 @@ class BrokerConfig:
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back after a broker config was altered."""
         self._listeners.append(callback)
+
+    def on_check(self, callback: Callable[[BrokerConfig], None]) -> None:
+        """Call back with a configuration that is to be, before it is altered; it raises SettingsError to refuse it."""
+        self._checks.append(callback)
+
+    def check(self, broker: str, settings: dict[str, str]) -> None:
+        """Check what is to replace the settings altered for `broker` (its id, or empty for all).
+
+        Raises:
+            SettingsError: a part of the broker could not work by them.
+        """
+        proposed = copy.copy(self)
+        proposed.altered = self.altered | {broker: settings}
+        proposed._parsed = {}
+        for callback in self._checks:
+            callback(proposed)
 
     def _forget(self) -> None:
         self._parsed.clear()

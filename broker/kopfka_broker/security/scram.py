@@ -1,6 +1,5 @@
 """SCRAM-SHA-256 and SCRAM-SHA-512, the server's side (RFC 5802, RFC 7677), with delegation tokens as Kafka has them.
 
-
 One exchange: the client's first message, the server's, the client's proof, the server's signature. Nothing here knows
 where credentials are kept: a `Lookup` finds them. No channel binding, as in Kafka.
 """

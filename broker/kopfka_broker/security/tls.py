@@ -1,0 +1,222 @@
+"""TLS of one listener: Kafka's `ssl.*` settings as an `ssl.SSLContext`, and a new one when they or their files change.
+
+New connections take the newest context, those that exist keep theirs. What cannot be loaded changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kopfka_broker.security.stores import (
+    Identity,
+    StoreError,
+    StoreSettings,
+    keystore_settings,
+    load_identity,
+    load_trusted,
+    truststore_settings,
+)
+from kopfka_broker.security.suites import openssl_ciphers, tls13_suites
+from kopfka_runtime.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+    from kopfka_broker.config.listener import ListenerConfig
+
+_VERSIONS: Final = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+_CLIENT_AUTH: Final = {
+    "none": ssl.CERT_NONE,
+    "requested": ssl.CERT_OPTIONAL,
+    "required": ssl.CERT_REQUIRED,
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """The settings of one listener."""
+
+    keystore: StoreSettings
+    truststore: StoreSettings | None
+    client_auth: ssl.VerifyMode
+    versions: tuple[ssl.TLSVersion, ...]
+    suites: tuple[str, ...]
+
+    def files(self) -> tuple[tuple[str, Any], ...]:
+        """Return the state of the files these settings name: another state means another content."""
+        stores = (self.keystore, self.truststore)
+        return tuple(_state(each.location) for each in stores if each is not None and each.location is not None)
+
+
+def _state(path: Path) -> tuple[str, Any]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return str(path), error.errno
+    return str(path), (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def tls_settings(config: ListenerConfig, *, client_auth: bool = True) -> TlsSettings:
+    """Read the settings of one listener; without `client_auth` nobody is asked for a certificate.
+
+    Raises:
+        SettingsError: one is missing, malformed, or not for this broker; it names the setting.
+    """
+    called = config.called
+    for refused, instead in (("ssl.engine.factory.class", "the ssl.* settings"),):
+        if config.get(refused):
+            raise SettingsError(f"{called(refused)}: Java classes cannot be loaded here; use {instead}")
+    keystore = keystore_settings(config.get, called)
+    if keystore is None:
+        raise SettingsError(
+            f"{called('ssl.keystore.location')} is missing: a TLS listener needs a key and a certificate"
+        )
+    names = config.get("ssl.enabled.protocols") or ["TLSv1.2", "TLSv1.3"]
+    unknown = [name for name in names if name not in _VERSIONS]
+    if unknown:
+        raise SettingsError(f"{called('ssl.enabled.protocols')}: {unknown[0]} is none of {', '.join(_VERSIONS)}")
+    mode = _CLIENT_AUTH[config.get("ssl.client.auth")] if client_auth else ssl.CERT_NONE
+    suites = tuple(config.get("ssl.cipher.suites"))
+    versions = tuple(sorted(_VERSIONS[name] for name in names))
+    if suites:
+        openssl_ciphers(suites, called("ssl.cipher.suites"))
+    return TlsSettings(keystore, truststore_settings(config.get, called), mode, versions, suites)
+
+
+def build_context(settings: TlsSettings, identity: Identity) -> ssl.SSLContext:
+    """Return the context for new connections.
+
+    Raises:
+        StoreError: the trust store cannot be read, or OpenSSL does not take the key.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
+    versions = settings.versions
+    if settings.suites:
+        wanted_13, older = tls13_suites(settings.suites), openssl_ciphers(settings.suites, "ssl.cipher.suites")
+        versions = (
+            tuple(each for each in versions if (wanted_13 if each >= ssl.TLSVersion.TLSv1_3 else older)) or versions
+        )
+        if older:
+            context.set_ciphers(older)
+    context.minimum_version, context.maximum_version = versions[0], versions[-1]
+    _take_identity(context, identity, settings)
+    context.verify_mode = settings.client_auth
+    if settings.client_auth != ssl.CERT_NONE:
+        # as in Java, whatever is in a trust store is trusted, not only what signed itself
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if settings.truststore is None:
+            context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+        else:
+            context.load_verify_locations(cadata=b"".join(map(_der, load_trusted(settings.truststore))))
+    return context
+
+
+def _take_identity(context: ssl.SSLContext, identity: Identity, settings: TlsSettings) -> None:
+    # OpenSSL, as Python has it, takes a key from a file only; what is written there is encrypted
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(identity.pem)
+        file.flush()
+        try:
+            context.load_cert_chain(file.name, password=identity.password)
+        except ssl.SSLError as error:
+            raise StoreError(f"{settings.keystore.location or 'the key store'} cannot be used: {error}") from None
+
+
+def _der(certificate: Certificate) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    return certificate.public_bytes(Encoding.DER)
+
+
+class TlsContexts:
+    """The context of one listener, made anew when its settings or its files change."""
+
+    def __init__(self, config: ListenerConfig, *, client_auth: bool) -> None:
+        """Load it.
+
+        Raises:
+            SettingsError: the settings or the stores cannot be used, and why.
+        """
+        self._config = config
+        self._client_auth = client_auth
+        self._settings = tls_settings(config, client_auth=client_auth)
+        self._files = self._settings.files()
+        try:
+            self._identity = load_identity(self._settings.keystore)
+            self.context = build_context(self._settings, self._identity)
+        except StoreError as error:
+            raise SettingsError(f"{config.prefix}ssl.*: {error}") from None
+
+    def check(self, config: ListenerConfig) -> None:
+        """Check settings before they are in force, as Kafka does when they are altered.
+
+        Raises:
+            SettingsError: they cannot be used, or the new certificate is for someone else.
+        """
+        settings = tls_settings(config, client_auth=self._client_auth)
+        if settings == self._settings and settings.files() == self._files:
+            return
+        try:
+            identity = load_identity(settings.keystore)
+            build_context(settings, identity)
+        except StoreError as error:
+            raise SettingsError(str(error)) from None
+        _check_same_owner(self._identity.chain[0], identity.chain[0], config)
+
+    def refresh(self) -> None:
+        """Take what has changed since the last time; what cannot be used is told in the log, and nothing changes."""
+        try:
+            settings = tls_settings(self._config, client_auth=self._client_auth)
+        except SettingsError:
+            log.exception("%s*: the TLS settings cannot be used; the old ones stay", self._config.prefix)
+            return
+        files = settings.files()
+        if (settings, files) == (self._settings, self._files):
+            return
+        # said once: the same files are not tried again before they change
+        self._settings, self._files = settings, files
+        try:
+            identity = load_identity(settings.keystore)
+            self.context = build_context(settings, identity)
+        except StoreError as error:
+            log.error("%s*: the new certificate is not taken, the old one stays: %s", self._config.prefix, error)
+            return
+        self._identity = identity
+        own = identity.chain[0]
+        log.info(
+            "%s*: new connections get the certificate of %s, valid until %s",
+            self._config.prefix, own.subject.rfc4514_string(), own.not_valid_after_utc.date(),
+        )  # fmt: skip
+
+
+def _check_same_owner(old: Certificate, new: Certificate, config: ListenerConfig) -> None:
+    from cryptography import x509  # noqa: PLC0415
+
+    def names(certificate: Certificate) -> set[str]:
+        try:
+            found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        except x509.ExtensionNotFound:
+            return set()
+        return {repr(each) for each in found.value}
+
+    if old.subject != new.subject and not config.get("ssl.allow.dn.changes"):
+        raise SettingsError(
+            f"Keystore DistinguishedName does not match:  existing={old.subject.rfc4514_string()}, "
+            f"new={new.subject.rfc4514_string()} (ssl.allow.dn.changes)"
+        )
+    if not names(old) <= names(new) and not config.get("ssl.allow.san.changes"):
+        raise SettingsError("Keystore SubjectAltNames do not match: the new certificate lacks some of the old one's")
