@@ -65,6 +65,8 @@ def load(
             clean = _load_end(partition)
         if not clean:
             _recover(partition, trusted)
+            if partition.log_end_offset < partition.log_start_offset:
+                _begin_at_start(partition, now_ms)
         end = partition.log_end_offset
         partition.log_start_offset = min(partition.log_start_offset, end)
         partition.durability.recovery_point = end if clean else min(recovery_point, end)
@@ -168,6 +170,16 @@ def _recover(partition: PartitionLog, trusted: int) -> None:
         if segment is not partition.active:
             _store_indexes(partition, segment, closing=True)
     partition.forget_places()
+
+
+def _begin_at_start(partition: PartitionLog, now_ms: int) -> None:
+    """Begin with no records at the log start offset: what is left was deleted, and offsets are never given twice."""
+    start = partition.log_start_offset
+    log.warning("%s ends at %d, below its log start offset: it begins at %d", partition, partition.log_end_offset, start)
+    for segment in partition.drop_tail(0):
+        segment.remove()
+    partition.add_segment(start, now_ms)
+    partition.log_end_offset = start
 
 
 def _checked_start(segment: Segment, trusted: int) -> int:

@@ -303,3 +303,17 @@ def test_a_missing_folder_is_said_and_its_offsets_are_not_given_again(data, capl
     log = reopened(data)
     assert "its records are gone" in caplog.text
     assert log.append(batch(b"next"), NOW).first_offset == 40
+
+
+def test_a_log_that_lost_more_than_was_deleted_begins_where_it_was_deleted_to(data):
+    manager = open_manager(data)
+    log = new_log(manager)
+    fill(log, [b"a", b"b", b"c"])
+    log.delete_records(2)
+    [file] = log_files(log)
+    os.truncate(file, 10)
+    crash(manager, system=True)
+    log = reopened(data)
+    assert (log.log_start_offset, log.log_end_offset) == (2, 2)
+    assert log.append(batch(b"d"), NOW).first_offset == 2
+    assert values_of(log) == [b"d"]

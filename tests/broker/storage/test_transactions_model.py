@@ -171,7 +171,8 @@ class TransactionMachine(RuleBasedStateMachine):
 
     @rule(share=st.floats(0, 1), lost=st.sampled_from(["nothing", ".txnindex", ".snapshot", ".index"]))
     def the_machine_loses_what_was_not_synced(self, share: float, lost: str) -> None:
-        active, synced = self.log.active, self.log.recovery_point
+        # records below the log start offset are not wanted back: whether they are there is another test's business
+        active, synced = self.log.active, max(self.log.recovery_point, self.start)
         crash(self.manager, system=True)
         if active.size and synced >= active.base_offset:
             least = active.position_of(synced) if synced < self.model.end else active.size
@@ -211,5 +212,5 @@ class TransactionMachine(RuleBasedStateMachine):
         assert len(values_of(self.log)) == self.model.end - self.log.log_start_offset
 
 
-TransactionMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TransactionMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=35, deadline=None)
 TestTransactions = TransactionMachine.TestCase
