@@ -69,9 +69,7 @@ def alter_configs(side):
     yield replace(kind=CLIENT_METRICS, name="", interval_ms="1000")
     # not compared: one resource twice, which Apache Kafka never answers
     twice = [{"name": "retention.ms", "value": "1"}, {"name": "retention.ms", "value": "2"}]
-    yield side.call(
-        "alter_configs", resources=[{"resource_type": TOPIC, "resource_name": side.own, "configs": twice}]
-    )
+    yield side.call("alter_configs", resources=[{"resource_type": TOPIC, "resource_name": side.own, "configs": twice}])
     side.settle()
     yield describe(side, GROUP, side.own, ["consumer.session.timeout.ms"])
     yield describe(side, CLIENT_METRICS, side.own)
@@ -223,7 +221,9 @@ def list_config_resources(side):
     def listed(*kinds):
         answer = side.call("list_config_resources", resource_types=kinds)
         mine = [each for each in answer["config_resources"] if each["resource_name"] in (side.own, "1")]
-        answer["config_resources"] = sorted(mine, key=lambda each: (each.get("resource_type", 0), each["resource_name"]))
+        answer["config_resources"] = sorted(
+            mine, key=lambda each: (each.get("resource_type", 0), each["resource_name"])
+        )
         return answer
 
     yield listed()

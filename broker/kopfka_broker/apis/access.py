@@ -45,7 +45,9 @@ MESSAGES: Final = {
 
 def authorized_operations(cluster: Cluster, context: RequestContext, resource: ResourceType, name: str) -> int:
     """Return the operations a client may do with one resource: bit n stands for operation n."""
-    return sum(1 << each for each in _OPERATIONS[resource] if cluster.allows(context, each, resource, name))
+    return sum(
+        1 << each for each in _OPERATIONS[resource] if cluster.allows(context, each, resource, name, log_denied=False)
+    )
 
 
 def cluster_operations(cluster: Cluster, context: RequestContext) -> int:
@@ -55,14 +57,16 @@ def cluster_operations(cluster: Cluster, context: RequestContext) -> int:
     return authorized_operations(cluster, context, ResourceType.CLUSTER, CLUSTER_NAME)
 
 
-def may(cluster: Cluster, context: RequestContext, operation: Operation) -> bool:
+def may(cluster: Cluster, context: RequestContext, operation: Operation, *, log_denied: bool = True) -> bool:
     """Tell whether a client may do this to the cluster."""
-    return cluster.allows(context, operation, ResourceType.CLUSTER, CLUSTER_NAME)
+    return cluster.allows(context, operation, ResourceType.CLUSTER, CLUSTER_NAME, log_denied=log_denied)
 
 
-def may_topic(cluster: Cluster, context: RequestContext, operation: Operation, topic: str) -> bool:
+def may_topic(
+    cluster: Cluster, context: RequestContext, operation: Operation, topic: str, *, log_denied: bool = True
+) -> bool:
     """Tell whether a client may do this to a topic."""
-    return cluster.allows(context, operation, ResourceType.TOPIC, topic)
+    return cluster.allows(context, operation, ResourceType.TOPIC, topic, log_denied=log_denied)
 
 
 def denied(code: ErrorCode) -> ApiError:

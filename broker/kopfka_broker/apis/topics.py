@@ -8,17 +8,18 @@ from uuid import uuid4
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.apis.access import denied, may, may_topic
 from kopfka_broker.apis.configs import described_topic_configs
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.apis.names import INTERNAL_TOPICS, colliding, topic_name_fault
+from kopfka_broker.apis.replicas import check_replicas
 from kopfka_broker.config.values import check_topic_configs
+from kopfka_broker.security.authorizer import Operation
 from kopfka_broker.storage import StorageError
 from kopfka_runtime.errors import SettingsError
 from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.security.throttling import MutationQuota
@@ -45,20 +46,26 @@ class TopicApis:
         form = codec(context.api_key, context.api_version)
         quota = self._cluster.throttling.mutations(context, strict_since=6)
         times = Counter(each.name for each in request.topics)
+        everywhere = may(self._cluster, context, Operation.CREATE, log_denied=False)
         results = []
         for name, wanted in {each.name: each for each in request.topics}.items():
             try:
                 if times[name] > 1:
                     raise ApiError(ErrorCode.invalid_request, "Duplicate topic name.")
-                results.append(self._create(form, wanted, request.validate_only, quota))
+                if name == _METADATA_TOPIC:
+                    raise ApiError(ErrorCode.invalid_request, f"Creation of internal topic {name} is prohibited.")
+                if not everywhere and not may_topic(self._cluster, context, Operation.CREATE, name):
+                    # not in the words Kafka has for the error everywhere else
+                    raise ApiError(ErrorCode.topic_authorization_failed, "Authorization failed.")
+                shown = may_topic(self._cluster, context, Operation.DESCRIBE_CONFIGS, name, log_denied=False)
+                results.append(self._create(form, wanted, request.validate_only, quota, shown))
             except ApiError as error:
                 results.append(_not_created(form, name, error))
         return form.make(topics=tuple(results), throttle_time=quota.throttle_time())
 
-    def _create(self, form: Codec, wanted: Any, validate_only: bool, quota: MutationQuota) -> Any:
+    def _create(self, form: Codec, wanted: Any, validate_only: bool, quota: MutationQuota, shown: bool) -> Any:
+        """Create a topic; what it is like is told only where the client may see it."""
         name = wanted.name
-        if name == _METADATA_TOPIC:
-            raise ApiError(ErrorCode.invalid_request, f"Creation of internal topic {name} is prohibited.")
         self._check_name(name)
         partitions = self._check_partitions(wanted)
         overrides = {each.name: each.value for each in wanted.configs or ()}
@@ -74,10 +81,12 @@ class TopicApis:
             topic_id=uuid4() if topic is None else topic.topic_id,
             error_code=ErrorCode.none,
             error_message=None,
-            topic_config_error_code=0,
-            num_partitions=partitions,
-            replication_factor=1,
-            configs=described_topic_configs(form, self._cluster.config, overrides) if form.version >= 5 else None,
+            topic_config_error_code=0 if shown else ErrorCode.topic_authorization_failed.value,
+            num_partitions=partitions if shown else -1,
+            replication_factor=1 if shown else -1,
+            configs=described_topic_configs(form, self._cluster.config, overrides)
+            if form.version >= 5 and shown
+            else (),
         )
 
     def _check_name(self, name: str) -> None:
@@ -112,7 +121,7 @@ class TopicApis:
             factor = self._cluster.config.number("default.replication.factor")
         if count == _DEFAULT:
             count = self._cluster.config.number("num.partitions")
-        _check_factor(factor)
+        _check_factor(factor, 0 if self._cluster.cordoned else 1)
         if count > _MOST_PARTITIONS:
             raise ApiError(
                 ErrorCode.policy_violation,
@@ -139,30 +148,12 @@ class TopicApis:
                 f"Found multiple manual partition assignments for partition {twice}",
             )
         for brokers in given.values():
-            self._check_brokers(brokers)
+            check_replicas(brokers, self._cluster.config.node_id)
         if sorted(given) != list(range(len(given))):
             raise ApiError(
                 ErrorCode.invalid_replica_assignment, "partitions should be a consecutive 0-based integer sequence"
             )
         return len(given)
-
-    def _check_brokers(self, brokers: Sequence[int]) -> None:
-        if not brokers:
-            raise ApiError(
-                ErrorCode.invalid_replica_assignment, "The manual partition assignment includes an empty replica list."
-            )
-        if len(set(brokers)) != len(brokers):
-            twice = Counter(brokers).most_common(1)[0][0]
-            raise ApiError(
-                ErrorCode.invalid_replica_assignment,
-                f"The manual partition assignment includes the broker {twice} more than once.",
-            )
-        for broker in brokers:
-            if broker != self._cluster.config.node_id:
-                raise ApiError(
-                    ErrorCode.invalid_replica_assignment,
-                    f"The manual partition assignment includes broker {broker}, but no such broker is registered.",
-                )
 
     # -- DeleteTopics -------------------------------------------------------------------------------------------------
 
@@ -182,7 +173,7 @@ class TopicApis:
                 if times[(name, topic_id)] > 1:
                     what = "name" if name is not None else "id"
                     raise ApiError(ErrorCode.invalid_request, f"Duplicate topic {what}.")
-                topic = self._find(name, topic_id)
+                topic = self._find(context, name, topic_id, answer)
                 quota.record(len(topic.partitions))
                 await self._cluster.delete_topic(topic.name)
                 answer |= {"name": topic.name, "topic_id": topic.topic_id}
@@ -191,22 +182,33 @@ class TopicApis:
             results.append(form.make("DeletableTopicResult", **answer))
         return form.make(responses=tuple(results), throttle_time=quota.throttle_time())
 
-    def _find(self, name: str | None, topic_id: Any) -> Topic:
+    def _find(self, context: RequestContext, name: str | None, topic_id: Any, answer: dict[str, Any]) -> Topic:
+        """Return the topic to delete; what a client may not describe is not said to be there or not."""
         if name is None and topic_id is None:
             raise ApiError(ErrorCode.invalid_request, "Neither topic name nor id were specified.")
         if name is not None and topic_id is not None:
             raise ApiError(ErrorCode.invalid_request, "You may not specify both topic name and topic id.")
         if not self._cluster.config.get("delete.topic.enable"):
             raise ApiError(ErrorCode.topic_deletion_disabled, "Topic deletion is disabled.")
+        everywhere = may(self._cluster, context, Operation.DELETE, log_denied=False)
         if name is None:
             found = self._cluster.logs.topic_by_id(topic_id)
             if found is None:
                 raise ApiError(ErrorCode.unknown_topic_id, "This server does not host this topic ID.")
-            return found
-        found = self._cluster.logs.topics.get(name)
-        if found is None:
-            raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
+            if not everywhere and self._may(context, Operation.DESCRIBE, found.name):
+                answer["name"] = found.name
+        else:
+            if not everywhere and not self._may(context, Operation.DESCRIBE, name):
+                raise denied(ErrorCode.topic_authorization_failed)
+            found = self._cluster.logs.topics.get(name)
+            if found is None:
+                raise ApiError(ErrorCode.unknown_topic_or_partition, "This server does not host this topic-partition.")
+        if not everywhere and not may_topic(self._cluster, context, Operation.DELETE, found.name):
+            raise denied(ErrorCode.topic_authorization_failed)
         return found
+
+    def _may(self, context: RequestContext, operation: Operation, topic: str) -> bool:
+        return may_topic(self._cluster, context, operation, topic, log_denied=False)
 
     # -- CreatePartitions ---------------------------------------------------------------------------------------------
 
@@ -221,6 +223,8 @@ class TopicApis:
             try:
                 if times[name] > 1:
                     raise ApiError(ErrorCode.invalid_request, "Duplicate topic name.")
+                if not may_topic(self._cluster, context, Operation.ALTER, name):
+                    raise ApiError(ErrorCode.topic_authorization_failed)
                 self._add_partitions(wanted, request.validate_only, quota)
             except ApiError as error:
                 code, message = error.code, error.message
@@ -253,7 +257,7 @@ class TopicApis:
                     f"but only {len(wanted.assignments)} assignment(s) were specified.",
                 )
             for each in wanted.assignments:
-                self._check_brokers(each.broker_ids)
+                check_replicas(each.broker_ids, self._cluster.config.node_id)
         quota.record(more)
         if not validate_only:
             self._cluster.add_partitions(wanted.name, wanted.count)
@@ -268,16 +272,20 @@ class TopicApis:
                 form.make(
                     "DeleteRecordsTopicResult",
                     name=topic.name,
-                    partitions=tuple(self._delete_records(form, topic.name, each) for each in topic.partitions),
+                    partitions=tuple(
+                        self._delete_records(form, context, topic.name, each) for each in topic.partitions
+                    ),
                 )
                 for topic in request.topics
             )
         )
 
-    def _delete_records(self, form: Codec, topic: str, wanted: Any) -> Any:
+    def _delete_records(self, form: Codec, context: RequestContext, topic: str, wanted: Any) -> Any:
         low_watermark, code = -1, ErrorCode.none
         log = self._cluster.partition(topic, wanted.partition_index)
-        if log is None:
+        if not may_topic(self._cluster, context, Operation.DELETE, topic):
+            code = ErrorCode.topic_authorization_failed
+        elif log is None:
             code = ErrorCode.unknown_topic_or_partition
         elif topic in INTERNAL_TOPICS:
             code = ErrorCode.invalid_topic_exception
@@ -300,8 +308,9 @@ class TopicApis:
         )
 
 
-def _check_factor(factor: int) -> None:
-    if factor != 1:
+def _check_factor(factor: int, brokers: int) -> None:
+    """Check a replication factor; no broker counts whose only folder is cordoned (KIP-1066)."""
+    if factor != brokers:
         raise ApiError(
             ErrorCode.invalid_replication_factor,
             f"Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be "
