@@ -16,7 +16,7 @@ from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kopfka_broker.security.authorizer import Operation, ResourceType
 
@@ -87,6 +87,9 @@ class Log:
     def read_all(self, partition: int) -> Iterator[OffsetsRecord]:
         yield from self.partitions.get(partition, [])[self.starts.get(partition, 0) :]
 
+    def replay(self, partition: int) -> Iterator[OffsetsRecord]:
+        yield from self.read_all(partition)
+
 
 class TrimmedLog(Log):
     """A log that lets go of its oldest records, as the broker's does."""
@@ -96,18 +99,40 @@ class TrimmedLog(Log):
         self.starts[partition] = before_offset
 
 
+_GROUP_CONFIGS = {
+    "consumer.session.timeout.ms": 45_000,
+    "consumer.heartbeat.interval.ms": 5_000,
+    "consumer.assignment.interval.ms": 0,
+}
+
+
 class Cluster:
     """Topics by name with a number of partitions."""
 
     def __init__(self, topics: dict[str, int]) -> None:
         self.topics = dict(topics)
+        self.versions: dict[str, int] = {}
+        self.group_configs: dict[tuple[str, str], Any] = {}
         self.denied: set[tuple[Operation, ResourceType, str]] = set()
 
-    @staticmethod
-    def id_of(name: str) -> UUID:
-        return uuid5(UUID(int=1), name)
+    def id_of(self, name: str) -> UUID:
+        return uuid5(UUID(int=1 + self.versions.get(name, 0)), name)
 
-    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
+    def topic_names(self) -> Iterable[str]:
+        return list(self.topics)
+
+    def group_config(self, group: str, name: str) -> Any:
+        return self.group_configs.get((group, name), _GROUP_CONFIGS[name])
+
+    def allows(
+        self,
+        context: RequestContext,
+        operation: Operation,
+        resource: ResourceType,
+        name: str,
+        *,
+        log_denied: bool = True,
+    ) -> bool:
         return (operation, resource, name) not in self.denied
 
     def topic_name(self, topic_id: UUID) -> str | None:

@@ -158,7 +158,7 @@ async def test_an_offset_of_a_topic_deleted_since_is_none() -> None:
     it = await Coordination.started()
     await it.commit({("orders", 0): 7})
     form = codec(ApiKey.OFFSET_FETCH, 10)
-    it.cluster.id_of = lambda name: it.cluster.__class__.id_of(name + " made anew")  # type: ignore[method-assign]
+    it.cluster.versions["orders"] = 1
     topic = form.make("OffsetFetchRequestTopics", topic_id=it.cluster.id_of("orders"), partition_indexes=(0,))
     group = form.make("OffsetFetchRequestGroup", group_id="g", topics=(topic,))
     answer = await it.call(ApiKey.OFFSET_FETCH, 10, groups=(group,), require_stable=False)

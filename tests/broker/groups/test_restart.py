@@ -108,7 +108,7 @@ async def test_records_of_other_kinds_and_broken_ones_stop_nobody(caplog: pytest
         after = await Coordination.started(log)
     assert await after.committed() == {("orders", 0): 7}
     assert "h" not in after.core.membership.groups
-    assert len([record for record in caplog.records if "was left out" in record.getMessage()]) == 4
+    assert len([record for record in caplog.records if "was left out" in record.getMessage()]) == 5
     assert "1 records of __consumer_offsets are of kinds of groups not served here" in caplog.text
 
 
