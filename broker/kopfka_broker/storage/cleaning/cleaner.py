@@ -77,7 +77,6 @@ class CleanerStats:
     runs: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
-    records_dropped: int = 0
     last_recopy_percent: float = 0.0
     """Bytes written of bytes read in the last run."""
     last_seconds: float = 0.0
