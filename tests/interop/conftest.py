@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = ("kopfka", "apache-kafka")
-CONFIG = "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=4\n"
+CONFIG = (
+    "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=4\n"
+    "log.cleaner.backoff.ms=250\ntransaction.state.log.num.partitions=4\ntransaction.abort.timed.out.transaction.cleanup.interval.ms=250\n"
+)
 _names = itertools.count(1)
 
 

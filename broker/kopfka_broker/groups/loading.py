@@ -95,14 +95,16 @@ async def _read(store: OffsetsLog, partition: int) -> _Found:
     for number, entry in enumerate(store.replay(partition), 1):
         if isinstance(entry, StateRecord):
             last[entry.key] = _Entry(number, entry.value)
+            if entry.value is None and unfinished:
+                for waiting in unfinished.values():
+                    waiting.pop(entry.key, None)  # deleted, so what waits for its transaction is too
         elif isinstance(entry, TransactionEnd):
             ended = unfinished.pop(entry.producer_id, {})
             if entry.commit:
-                for key, waiting in ended.items():
+                for key, commit in ended.items():
                     before = last.get(key)
-                    # what was written later counts, whichever transaction ended first; a tombstone is no commit
-                    if before is None or before.value is None or before.order < waiting.order:
-                        last[key] = waiting
+                    if before is None or before.order < commit.order:
+                        last[key] = commit  # else something was written later, whichever transaction ended first
         else:
             unfinished.setdefault(entry.producer_id, {})[entry.key] = _Entry(number, entry.value)
         found.count = number
@@ -133,7 +135,7 @@ def _restore_pending(core: Core, partition: int, found: _Found) -> None:
         core.offsets.pending.put(partition, producer_id, place, committed)
     for entry, _, raw_key in waiting:
         now = found.last.get(raw_key)
-        if now is not None and now.value is not None and now.order > entry.order:
+        if now is not None and now.order > entry.order:
             key = decode_key(raw_key)
             if isinstance(key, OffsetKey):
                 core.offsets.pending.committed((key.group, key.topic, key.partition))

@@ -65,7 +65,8 @@ class CommittedOffsets:
         self._groups.setdefault(group, {}).setdefault(topic, {})[partition] = value
 
     def remove(self, group: str, topic: str, partition: int) -> None:
-        """Forget a commit, where there is one."""
+        """Forget a commit, where there is one, and what waits for its transaction."""
+        self.pending.drop((group, topic, partition))
         topics = self._groups.get(group, {})
         partitions = topics.get(topic, {})
         partitions.pop(partition, None)

@@ -27,8 +27,8 @@ class PendingOffsets:
     def __init__(self) -> None:
         self._producers: dict[tuple[int, int], dict[Place, _Waiting]] = {}
         """By partition of `__consumer_offsets` and producer id: a marker ends one transaction in one partition."""
-        self._places: dict[str, dict[tuple[str, int], set[int]]] = {}
-        """Producers with something in wait, by group, topic and partition."""
+        self._places: dict[str, dict[tuple[str, int], set[tuple[int, int]]]] = {}
+        """Which of these have something in wait, by group, topic and partition."""
         self._newest: dict[Place, int] = {}
         """What was written last of that which counts already, where something is in wait."""
         self._order = itertools.count()
@@ -37,7 +37,7 @@ class PendingOffsets:
         """Have a commit wait for the end of its transaction, in the partition `log` of `__consumer_offsets`."""
         group, topic, partition = place
         self._producers.setdefault((log, producer_id), {})[place] = _Waiting(next(self._order), value)
-        self._places.setdefault(group, {}).setdefault((topic, partition), set()).add(producer_id)
+        self._places.setdefault(group, {}).setdefault((topic, partition), set()).add((log, producer_id))
 
     def committed(self, place: Place) -> None:
         """Take note of a commit outside of transactions: it is newer than all that is in wait now."""
@@ -52,8 +52,17 @@ class PendingOffsets:
             if commit and order > self._newest.get(place, -1):
                 taken.append((place, value))
                 self._newest[place] = order
-            self._forget(place, producer_id)
+            self._forget(place, (log, producer_id))
         return taken
+
+    def drop(self, place: Place) -> None:
+        """Forget everything in wait for a partition: its offset was deleted."""
+        group, topic, partition = place
+        for producer in list(self._places.get(group, {}).get((topic, partition), ())):
+            del self._producers[producer][place]
+            if not self._producers[producer]:
+                del self._producers[producer]
+            self._forget(place, producer)
 
     def of_group(self, group: str) -> set[tuple[str, int]]:
         """Return topic and partition of everything a group has in wait."""
@@ -71,11 +80,11 @@ class PendingOffsets:
         """Tell whether a transaction is open in a partition of `__consumer_offsets`."""
         return any(partition == log for partition, _ in self._producers)
 
-    def _forget(self, place: Place, producer_id: int) -> None:
+    def _forget(self, place: Place, producer: tuple[int, int]) -> None:
         group, topic, partition = place
         places = self._places[group]
         producers = places[topic, partition]
-        producers.discard(producer_id)
+        producers.discard(producer)
         if not producers:
             del places[topic, partition]
             self._newest.pop(place, None)
