@@ -25,6 +25,7 @@ from kopfka_broker.apis.quotas import QuotaApis
 from kopfka_broker.apis.replicas import ReplicaApis
 from kopfka_broker.apis.sasl import sasl_authenticate, sasl_handshake
 from kopfka_broker.apis.throttled_produce import ThrottledProduce
+from kopfka_broker.apis.tokens import TokenApis
 from kopfka_broker.apis.topics import TopicApis
 from kopfka_broker.cluster import Cluster
 from kopfka_broker.config import loggers
@@ -83,6 +84,8 @@ class Broker:
             asyncio.create_task(self._run_share(), name="share groups"),
             asyncio.create_task(self._network.run(self._stop), name="network"),
         ]
+        if cluster.tokens.enabled:
+            self._tasks.append(asyncio.create_task(cluster.tokens.run(self._stop), name="delegation tokens"))
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set.
@@ -131,7 +134,8 @@ class Broker:
         metadata, topics, configs = MetadataApis(cluster), TopicApis(cluster), ConfigApis(cluster)
         quorum, replicas, altering = QuorumApis(cluster), ReplicaApis(cluster), AlterConfigApis(cluster)
         offsets = OffsetApis(cluster)
-        acls, credentials, quotas = AclApis(cluster), CredentialApis(cluster), QuotaApis(cluster)
+        acls, credentials = AclApis(cluster), CredentialApis(cluster)
+        quotas, tokens = QuotaApis(cluster), TokenApis(cluster)
         handlers: dict[int, Any] = {
             ApiKey.METADATA: metadata.metadata,
             ApiKey.DESCRIBE_CLUSTER: metadata.describe_cluster,
@@ -157,6 +161,10 @@ class Broker:
             ApiKey.DESCRIBE_ACLS: acls.describe_acls,
             ApiKey.CREATE_ACLS: acls.create_acls,
             ApiKey.DELETE_ACLS: acls.delete_acls,
+            ApiKey.CREATE_DELEGATION_TOKEN: tokens.create,
+            ApiKey.RENEW_DELEGATION_TOKEN: tokens.renew,
+            ApiKey.EXPIRE_DELEGATION_TOKEN: tokens.expire,
+            ApiKey.DESCRIBE_DELEGATION_TOKEN: tokens.describe,
             ApiKey.DESCRIBE_CLIENT_QUOTAS: quotas.describe,
             ApiKey.ALTER_CLIENT_QUOTAS: quotas.alter,
             ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: credentials.describe,

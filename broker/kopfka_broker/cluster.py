@@ -20,6 +20,7 @@ from kopfka_broker.security.authorizer import authorizer_from
 from kopfka_broker.security.credentials import ScramCredentials
 from kopfka_broker.security.quotas import ClientQuotas
 from kopfka_broker.security.throttling import Throttling
+from kopfka_broker.security.tokens import DelegationTokens
 from kopfka_broker.share.room import ShareRoom
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 from kopfka_broker.transactions import TransactionCoordinator, TransactionSettings
@@ -55,6 +56,7 @@ class Cluster:
         self.client_metrics = ResourceConfigs(self.documents.document("client-metrics-configs"))
         self.authorizer = authorizer_from(config, self.documents)
         self.credentials = ScramCredentials(self.documents)
+        self.tokens = DelegationTokens(self.documents, config)
         self.quotas = ClientQuotas(self.documents)
         self.throttling = Throttling.from_config(self.quotas, config.number)
         self.logs = LogManager(
@@ -109,6 +111,7 @@ class Cluster:
         self.features.chosen = self.documents.document(_FEATURES).load() or {}
         self.authorizer.load()
         self.credentials.load()
+        self.tokens.load()
         self.quotas.load()
         self.config.on_change(self._apply_topic_defaults)
         if self.config.altered[""] or len(self.config.altered) > 1:

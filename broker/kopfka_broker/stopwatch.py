@@ -34,4 +34,4 @@ class Stopwatch(Generic[T]):
                 given = yield wanted
                 step = self._work.send
             except BaseException as error:
-                given, step = error, self._work.throw  # type: ignore[assignment]
+                given, step = error, self._work.throw
