@@ -31,6 +31,8 @@ CONFIG = (
     "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=4\n"
     "log.cleaner.backoff.ms=250\ntransaction.state.log.num.partitions=4\ntransaction.abort.timed.out.transaction.cleanup.interval.ms=250\n"
 )
+TELEMETRY = "metric.reporters=io.kopfka.interop.TelemetryReceiver\n"
+"""Without a plug-in that takes it, Apache Kafka does not serve clients' telemetry."""
 _names = itertools.count(1)
 
 
@@ -48,7 +50,8 @@ def _run_peer(kind: str, folder: Path) -> Iterator[Peer]:
     if kind == "apache-kafka":
         need_java()
     running = running_kafka if kind == "apache-kafka" else running_broker
-    with running(folder / kind, CONFIG) as process:
+    config = CONFIG + TELEMETRY if kind == "apache-kafka" else CONFIG
+    with running(folder / kind, config) as process:
         yield Peer(
             kind, process.bootstrap, process.data, AdminClient({"bootstrap.servers": process.bootstrap, "log_level": 0})
         )
@@ -76,6 +79,7 @@ def sides(kopfka: Peer, apache_kafka: Peer) -> Iterator[list[Side]]:
     for peer in (kopfka, apache_kafka):
         new = NewTopic(TOPIC, 2, 1, config={"retention.ms": "-1"})
         peer.admin.create_topics([new])[TOPIC].result(timeout=30)
+        eventually(lambda peer=peer: _led(peer.bootstrap, TOPIC, 2), what=f"leaders of {TOPIC}")
         side = Side(peer.bootstrap, TOPIC, "", own="", version=12)
         side.topic_id = side.call("metadata", topics=[{"name": TOPIC}])["topics"][0]["topic_id"]
         for number in range(RECORDS):

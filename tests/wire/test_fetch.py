@@ -68,7 +68,8 @@ def _as_kio(form, each, committed):
 
 def _aborted(form, each, committed):
     if not each.aborted:
-        return () if committed or each.code in (3, 100) else None
+        readable = committed and not each.code and not each.diverging
+        return () if readable or each.code in (3, 29, 100) else None
     return tuple(form.make("AbortedTransaction", producer_id=id_, first_offset=first) for id_, first in each.aborted)
 
 

@@ -21,7 +21,8 @@ _UNTIL_LAST_STABLE = struct.Struct(">ihqq")
 _UNTIL_LOG_START = struct.Struct(">ihqqq")
 _ABORTED = struct.Struct(">qq")
 _ZERO_UUID = bytes(16)
-_NOT_HOSTED = (3, 100)  # UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID
+_NOT_READ = (3, 29, 100)
+"""UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_ID: Kafka found out without asking the log."""
 
 TopicKey = str | UUID | None
 """How a request names a topic: by name before version 13, by id from there on (None: the zero id)."""
@@ -60,7 +61,7 @@ def write_fetch_response(
         code: the error of the whole request.
         session_id: of the fetch session this answer belongs to, 0 for none.
         committed: the reader wants committed records only, so a list of no aborted transactions is empty and not
-            null (so it is also beside a partition that is not hosted).
+            null (so it is also beside a partition that is not hosted, and not beside one that cannot be read).
         throttle_ms: how long the client has to wait before it asks again.
     """
     flexible = version >= _FIRST_FLEXIBLE
@@ -84,7 +85,8 @@ def write_fetch_response(
                 )
             else:
                 part += _UNTIL_LAST_STABLE.pack(each.partition, each.code, each.high_watermark, each.last_stable_offset)
-            nothing = none_aborted if committed or each.code in _NOT_HOSTED else not_asked
+            readable = committed and not each.code and each.diverging is None
+            nothing = none_aborted if readable or each.code in _NOT_READ else not_asked
             part += _aborted_transactions(each.aborted, flexible=flexible) if each.aborted else nothing
             if version >= 11:
                 part += b"\xff\xff\xff\xff"  # preferred_read_replica: none

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.apis.access import may_topic
+from kopfka_broker.apis.access import MESSAGES, may_topic
 from kopfka_broker.apis.names import topic_name_fault
 from kopfka_broker.security.authorizer import Operation
 from kopfka_wire.codec import codec
@@ -42,6 +42,10 @@ class ActiveProducersApi:
             code = ErrorCode.invalid_topic_exception
         elif not may_topic(self._cluster, context, Operation.READ, topic.name):
             code = ErrorCode.topic_authorization_failed
+            message = MESSAGES[code]
+        elif topic.name not in self._cluster.logs.topics:
+            code = ErrorCode.unknown_topic_or_partition
+            message = "This server does not host this topic-partition."
         return tuple(self._partition(form, topic.name, index, code, message) for index in topic.partition_indexes)
 
     def _partition(self, form: Codec, topic: str, index: int, code: ErrorCode, message: str | None) -> Any:
