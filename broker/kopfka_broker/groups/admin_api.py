@@ -26,6 +26,12 @@ _GROUP, _TRANSACTION, _SHARE = 0, 1, 2
 _KEY_TYPES = (_GROUP, _TRANSACTION, _SHARE)
 """Key types of FindCoordinator."""
 
+_DESCRIBED = {
+    _GROUP: (ResourceType.GROUP, ErrorCode.group_authorization_failed),
+    _TRANSACTION: (ResourceType.TRANSACTIONAL_ID, ErrorCode.transactional_id_authorization_failed),
+}
+"""What a client must be allowed to describe to find its coordinator, and what it is told otherwise."""
+
 _NO_NODE = Node(-1, "", -1)
 _TYPE = "classic"
 
@@ -73,7 +79,10 @@ class AdminApi:
         return make(coordinators=tuple(coordinators))
 
     def _coordinator(self, key_type: int, key: str, context: RequestContext) -> tuple[ErrorCode, Node]:
-        if key_type in (_GROUP, _TRANSACTION):
+        if key_type in _DESCRIBED:
+            resource, refused = _DESCRIBED[key_type]
+            if not self._core.cluster.allows(context, Operation.DESCRIBE, resource, key):
+                return refused, _NO_NODE
             return ErrorCode.none, self._core.cluster.broker(context.listener)
         if key_type == _SHARE and context.api_version >= 6 and len(key.rsplit(":", 2)) == 3:
             return ErrorCode.coordinator_not_available, _NO_NODE  # there are no share groups here
@@ -190,4 +199,8 @@ class AdminApi:
 def _message(error: ErrorCode) -> str:
     if error is ErrorCode.invalid_request:
         return MALFORMED
+    if error is ErrorCode.group_authorization_failed:
+        return "Group authorization failed."
+    if error is ErrorCode.transactional_id_authorization_failed:
+        return "Transactional Id authorization failed."
     return "the coordinator is not available"

@@ -13,6 +13,7 @@ from kopfka_broker.groups.answers import JoinResult, SyncResult
 from kopfka_broker.groups.consumer.api import ConsumerGroupApi
 from kopfka_broker.groups.core import Core
 from kopfka_broker.groups.errors import LOG_ERRORS
+from kopfka_broker.groups.fetch_api import OffsetFetchApi
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.loading import replay
 from kopfka_broker.groups.member_api import MemberApi
@@ -72,6 +73,7 @@ class GroupCoordinator:
         apis: list[HasHandlers] = [
             MemberApi(core),
             OffsetApi(core),
+            OffsetFetchApi(core),
             self._transactional,
             AdminApi(core),
             ConsumerGroupApi(core),
@@ -116,7 +118,7 @@ class GroupCoordinator:
             if forgotten or empty:
                 await _logged(name, core.forget_offsets(name, forgotten, delete_group=empty))
         for name, modern in list(core.modern.groups.items()):
-            if core.modern.groups.get(name) is modern and modern.expires:
+            if modern.expires and name in core.modern.groups:
                 await self._expire(name, modern, retention)
 
     async def _expire(self, name: str, group: ModernGroup, retention: int) -> None:

@@ -94,8 +94,8 @@ class Core:
 
     def authorized_operations(self, context: RequestContext, group_id: str) -> int:
         """Return what a client may do with a group, as a set of bits."""
-        allows = self.cluster.allows
-        return sum(1 << each for each in _OPERATIONS if allows(context, each, ResourceType.GROUP, group_id))
+        allowed = partial(self.cluster.allows, context, resource=ResourceType.GROUP, name=group_id, log_denied=False)
+        return sum(1 << each for each in _OPERATIONS if allowed(each))
 
     def partition(self, group: str) -> int:
         """Return the partition of `__consumer_offsets` that a group's records are in."""

@@ -10,6 +10,7 @@ from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.answers import JoinRequest, JoinResult, LeaveRequest, SyncRequest, SyncResult
 from kopfka_broker.groups.errors import GroupError
+from kopfka_broker.security.authorizer import Operation, ResourceType
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
 
@@ -40,7 +41,7 @@ class MemberApi:
         """Answer JoinGroup, when the join phase ends."""
         session_timeout = request.session_timeout // _MILLISECOND
         settings = self._core.settings
-        refused = self._refusal(request.group_id)
+        refused = self._refusal(request.group_id, context)
         if refused is None and not (
             settings.min_session_timeout_ms <= session_timeout <= settings.max_session_timeout_ms
         ):
@@ -71,7 +72,7 @@ class MemberApi:
     async def sync(self, request: Any, context: RequestContext) -> Any:
         """Answer SyncGroup, when the leader's assignment is stored."""
         version = context.api_version
-        refused = self._refusal(request.group_id)
+        refused = self._refusal(request.group_id, context)
         protocol_type = request.protocol_type if version >= 5 else None
         protocol = request.protocol_name if version >= 5 else None
         if version >= 5 and (protocol_type is None or protocol is None):
@@ -95,7 +96,7 @@ class MemberApi:
 
     async def heartbeat(self, request: Any, context: RequestContext) -> Any:
         """Answer Heartbeat."""
-        error = self._refusal(request.group_id)
+        error = self._refusal(request.group_id, context)
         if error is ErrorCode.coordinator_load_in_progress:
             error = ErrorCode.none  # every loaded member gets a full session anyway
         elif error is None:
@@ -110,7 +111,7 @@ class MemberApi:
     async def leave(self, request: Any, context: RequestContext) -> Any:
         """Answer LeaveGroup; up to version 2 one member leaves, from 3 on each of many has a result of its own."""
         make = codec(context.api_key, context.api_version).make
-        refused = self._refusal(request.group_id)
+        refused = self._refusal(request.group_id, context)
         if refused is not None:
             return make(error_code=refused, members=())
         if context.api_version < 3:
@@ -140,7 +141,9 @@ class MemberApi:
             ),
         )
 
-    def _refusal(self, group_id: str) -> ErrorCode | None:
+    def _refusal(self, group_id: str, context: RequestContext) -> ErrorCode | None:
+        if not self._core.cluster.allows(context, Operation.READ, ResourceType.GROUP, group_id):
+            return ErrorCode.group_authorization_failed
         if not group_id:
             return ErrorCode.invalid_group_id
         return self._core.refusal(group_id)

@@ -1,4 +1,4 @@
-"""OffsetCommit, OffsetFetch and OffsetDelete of every version; commits in transactions are in `transactional_api`."""
+"""OffsetCommit and OffsetDelete of every version; commits in transactions are in `transactional_api`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
 from kopfka_broker.groups.group import Group, State
 from kopfka_broker.groups.ports import OffsetsRecord
 from kopfka_broker.groups.records import CommittedOffset, encode_offset_key, encode_offset_value
+from kopfka_broker.security.authorizer import Operation, ResourceType
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from uuid import UUID
 
     from kopfka_broker.context import RequestContext
-    from kopfka_broker.groups.core import Core
+    from kopfka_broker.groups.core import AnyGroup, Core
     from kopfka_broker.groups.ports import Handler
 
 _MILLISECOND = timedelta(milliseconds=1)
-_NO_OFFSET = CommittedOffset(-1)
 
 _TopicKey = tuple["UUID | None", str]
 _Errors = dict[_TopicKey, list[tuple[int, ErrorCode]]]
@@ -39,7 +39,6 @@ class OffsetApi:
         """Return the handler of each API key."""
         return {
             ApiKey.OFFSET_COMMIT: self.commit,
-            ApiKey.OFFSET_FETCH: self.fetch,
             ApiKey.OFFSET_DELETE: self.delete,
         }
 
@@ -49,8 +48,14 @@ class OffsetApi:
         """Answer OffsetCommit once the offsets are durable: one batch of the log for all of them."""
         errors: _Errors = {}
         valid: list[tuple[str, UUID, Any]] = []
+        readable = self._core.cluster.allows(context, Operation.READ, ResourceType.GROUP, request.group_id)
         for topic in request.topics:
-            self._check_topic(topic, context.api_version, errors, valid)
+            if readable:
+                self._check_topic(topic, context, errors, valid)
+            else:
+                key = (getattr(topic, "topic_id", None), getattr(topic, "name", ""))
+                refused = ErrorCode.group_authorization_failed
+                errors.setdefault(key, []).extend((p.partition_index, refused) for p in topic.partitions)
         if valid:
             await self._commit(request, context, errors, valid)
         make = codec(context.api_key, context.api_version).make
@@ -69,14 +74,21 @@ class OffsetApi:
             )
         )
 
-    def _check_topic(self, topic: Any, version: int, errors: _Errors, valid: list[tuple[str, UUID, Any]]) -> None:
+    def _check_topic(
+        self, topic: Any, context: RequestContext, errors: _Errors, valid: list[tuple[str, UUID, Any]]
+    ) -> None:
         cluster = self._core.cluster
-        if version >= 10:
+        if context.api_version >= 10:
             topic_id, name = topic.topic_id, topic.topic_id and cluster.topic_name(topic.topic_id)
             unknown = ErrorCode.unknown_topic_id
         else:
             topic_id, name = cluster.topic_id(topic.name), topic.name
             unknown = ErrorCode.unknown_topic_or_partition
+        if name is not None and not cluster.allows(context, Operation.READ, ResourceType.TOPIC, name):
+            topic_id = topic.topic_id if context.api_version >= 10 else None
+            refused = ErrorCode.topic_authorization_failed
+            errors.setdefault((topic_id, name), []).extend((p.partition_index, refused) for p in topic.partitions)
+            return
         if topic_id is None or name is None:
             errors.setdefault((topic_id, name or ""), []).extend((p.partition_index, unknown) for p in topic.partitions)
             return
@@ -85,9 +97,8 @@ class OffsetApi:
             if 0 <= partition.partition_index < count:
                 valid.append((name, topic_id, partition))
             else:
-                key = (topic_id, name)
-                refused = (partition.partition_index, ErrorCode.unknown_topic_or_partition)
-                errors.setdefault(key, []).append(refused)
+                missing = (partition.partition_index, ErrorCode.unknown_topic_or_partition)
+                errors.setdefault((topic_id, name), []).append(missing)
 
     async def _commit(
         self, request: Any, context: RequestContext, errors: _Errors, valid: list[tuple[str, UUID, Any]]
@@ -173,81 +184,6 @@ class OffsetApi:
         self._core.membership.touch(group, member_id)
         return None
 
-    # ---- OffsetFetch
-
-    async def fetch(self, request: Any, context: RequestContext) -> Any:
-        """Answer OffsetFetch: of one group up to version 7, of many from 8 on."""
-        version = context.api_version
-        make = codec(context.api_key, version).make
-        loaded = self._core.loaded
-        stable = version >= 7 and request.require_stable
-        if version >= 8:
-            groups = []
-            for group in request.groups:
-                topics = self._fetch_topics(make, version, group.group_id, group.topics, stable) if loaded else ()
-                error = ErrorCode.none if loaded else ErrorCode.coordinator_load_in_progress
-                groups.append(
-                    make("OffsetFetchResponseGroup", group_id=group.group_id, topics=topics, error_code=error)
-                )
-            return make(groups=tuple(groups))
-        if loaded:
-            topics = self._fetch_topics(make, version, request.group_id, request.topics, stable)
-            return make(topics=topics, error_code=ErrorCode.none)
-        error = ErrorCode.coordinator_load_in_progress
-        if version >= 2:
-            return make(topics=(), error_code=error)
-        return make(
-            topics=tuple(
-                _fetched_topic(make, version, None, t.name, [(p, _NO_OFFSET, error) for p in t.partition_indexes])
-                for t in request.topics
-            )
-        )
-
-    def _fetch_topics(
-        self, make: Callable[..., Any], version: int, group: str, topics: Iterable[Any] | None, stable: bool
-    ) -> tuple[Any, ...]:
-        """Build the topics of one group; None means every topic it committed something for.
-
-        Where `stable`, nothing is said of a partition whose next offset waits for the end of a transaction.
-        """
-        offsets, cluster = self._core.offsets, self._core.cluster
-        found: list[Any] = []
-        unknown: list[Any] = []
-        if topics is None:
-            for name, partitions in offsets.of_group(group).items():
-                topic_id = cluster.topic_id(name) if version >= 10 else None
-                if version < 10 or topic_id is not None:
-                    values = [
-                        self._unstable(index)
-                        if stable and offsets.pending.waits(group, name, index)
-                        else (index, value, ErrorCode.none)
-                        for index, value in partitions.items()
-                    ]
-                    found.append(_fetched_topic(make, version, topic_id, name, values))
-            return tuple(found)
-        for topic in topics:
-            topic_id = topic.topic_id if version >= 10 else None
-            known: str | None = topic.name if version < 10 else topic_id and cluster.topic_name(topic_id)
-            if known is None:
-                values = [(index, _NO_OFFSET, ErrorCode.unknown_topic_id) for index in topic.partition_indexes]
-                unknown.append(_fetched_topic(make, version, topic_id, "", values))
-                continue
-            values = []
-            for index in topic.partition_indexes:
-                if stable and offsets.pending.waits(group, known, index):
-                    values.append(self._unstable(index))
-                    continue
-                value = offsets.get(group, known, index)
-                if value is None or (topic_id and value.topic_id and topic_id != value.topic_id):
-                    value = _NO_OFFSET  # never committed, or for a topic of this name that was deleted since
-                values.append((index, value, ErrorCode.none))
-            found.append(_fetched_topic(make, version, topic_id, known, values))
-        return (*found, *unknown)
-
-    @staticmethod
-    def _unstable(index: int) -> tuple[int, CommittedOffset, ErrorCode]:
-        return index, _NO_OFFSET, ErrorCode.unstable_offset_commit
-
     # ---- OffsetDelete
 
     async def delete(self, request: Any, context: RequestContext) -> Any:
@@ -256,27 +192,21 @@ class OffsetApi:
         core, group_id = self._core, request.group_id
         results: dict[str, list[tuple[int, ErrorCode]]] = {}
         try:
-            if not group_id:
-                raise GroupError(ErrorCode.invalid_group_id)
-            if not core.loaded:
-                raise GroupError(ErrorCode.coordinator_load_in_progress)
-            group = core.group(group_id)
-            if group is None:
-                raise GroupError(ErrorCode.group_id_not_found)
-            if isinstance(group, Group) and not group.is_empty and not group.uses_consumer_protocol:
-                raise GroupError(ErrorCode.non_empty_group)
-            forgotten, committed = [], core.offsets.keys(group_id)
+            group = self._group_to_delete_from(group_id, context)
+            forgotten = []
             for topic in request.topics:
-                count, subscribed = core.cluster.partition_count(topic.name), group.subscribes_to(topic.name)
+                refused_all = self._deletable(group, topic.name, context)
                 for index in (partition.partition_index for partition in topic.partitions):
-                    error = ErrorCode.none
-                    if not 0 <= index < count:
+                    error = refused_all
+                    if not 0 <= index < core.cluster.partition_count(topic.name):
                         error = ErrorCode.unknown_topic_or_partition
-                    elif subscribed:
-                        error = ErrorCode.group_subscribed_to_topic
-                    elif (topic.name, index) in committed:
+                    if refused_all is ErrorCode.topic_authorization_failed:
+                        error = refused_all
+                    if error is None:
                         forgotten.append((topic.name, index))
-                    results.setdefault(topic.name, []).append((index, error))
+                    results.setdefault(topic.name, []).append((index, error or ErrorCode.none))
+            committed = core.offsets.keys(group_id)
+            forgotten = [key for key in forgotten if key in committed]
             if forgotten:
                 await core.forget_offsets(group_id, forgotten)
         except GroupError as refused:
@@ -298,28 +228,25 @@ class OffsetApi:
             ),
         )
 
+    def _group_to_delete_from(self, group_id: str, context: RequestContext) -> AnyGroup:
+        core = self._core
+        if not core.cluster.allows(context, Operation.DELETE, ResourceType.GROUP, group_id):
+            raise GroupError(ErrorCode.group_authorization_failed)
+        if not group_id:
+            raise GroupError(ErrorCode.invalid_group_id)
+        if not core.loaded:
+            raise GroupError(ErrorCode.coordinator_load_in_progress)
+        group = core.group(group_id)
+        if group is None:
+            raise GroupError(ErrorCode.group_id_not_found)
+        if isinstance(group, Group) and not group.is_empty and not group.uses_consumer_protocol:
+            raise GroupError(ErrorCode.non_empty_group)
+        return group
 
-def _fetched_topic(
-    make: Callable[..., Any],
-    version: int,
-    topic_id: UUID | None,
-    name: str,
-    values: list[tuple[int, CommittedOffset, ErrorCode]],
-) -> Any:
-    suffix = "s" if version >= 8 else ""
-    return make(
-        f"OffsetFetchResponseTopic{suffix}",
-        topic_id=topic_id,
-        name=name,
-        partitions=tuple(
-            make(
-                f"OffsetFetchResponsePartition{suffix}",
-                partition_index=index,
-                committed_offset=value.offset,
-                committed_leader_epoch=value.leader_epoch,
-                metadata=value.metadata,
-                error_code=error,
-            )
-            for index, value, error in values
-        ),
-    )
+    def _deletable(self, group: AnyGroup, topic: str, context: RequestContext) -> ErrorCode | None:
+        """Return why no offset of a topic may be deleted, None where they may."""
+        if not self._core.cluster.allows(context, Operation.READ, ResourceType.TOPIC, topic):
+            return ErrorCode.topic_authorization_failed
+        if self._core.cluster.topic_id(topic) is not None and group.subscribes_to(topic):
+            return ErrorCode.group_subscribed_to_topic
+        return None

@@ -64,7 +64,15 @@ class Cluster(Protocol):
         """Who knows of transactions."""
         ...
 
-    def allows(self, context: RequestContext, operation: Operation, resource: ResourceType, name: str) -> bool:
+    def allows(
+        self,
+        context: RequestContext,
+        operation: Operation,
+        resource: ResourceType,
+        name: str,
+        *,
+        log_denied: bool = True,
+    ) -> bool:
         """Tell whether the client of a request may do this to one resource."""
         ...
 
