@@ -9,7 +9,7 @@ AWAIT_PROGRAMS ?= :
 AWAIT_CLUSTER ?= :
 ROOMS := wire runtime broker registry connect mirror streams operator console local cli
 
-.PHONY: up test lint format crds lock bench image kind-up e2e soak clean help
+.PHONY: up test lint format crds lock bench image kind-up e2e soak fuzz clean help
 
 help:           ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -60,8 +60,14 @@ e2e: $(VENV)/installed-dev  ## end to end, on this machine and on the cluster of
 soak: $(VENV)/installed-dev  ## the fault tests for as long as SOAK_SECONDS says
 	KOPFKA_SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/pytest tests/faults
 
+fuzz: $(VENV)/installed-dev  ## look for bytes that break the parsers, each target for FUZZ_SECONDS; finds stay in build/fuzz
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/seeds.py build/fuzz
+	for target in frames batches; do mkdir -p build/fuzz/found-$$target && PYTHONPATH=tests $(BIN)/python \
+	  tests/fuzz/$$target.py -max_total_time=$${FUZZ_SECONDS:-300} -rss_limit_mb=1500 -timeout=20 \
+	  -artifact_prefix=build/fuzz/$$target- build/fuzz/found-$$target build/fuzz/$$target || exit 1; done
+
 clean:          ## remove what the other targets made (not ~/.kopfka: that is `kopfka down --purge`)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results build
 
 # Two stamps: `make up` needs the product alone, the rest its tools as well.
 $(VENV)/bin/python:
