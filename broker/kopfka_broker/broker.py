@@ -26,6 +26,7 @@ from kopfka_broker.apis.replicas import ReplicaApis
 from kopfka_broker.apis.sasl import sasl_authenticate, sasl_handshake
 from kopfka_broker.apis.throttled_produce import ThrottledProduce
 from kopfka_broker.apis.tokens import TokenApis
+from kopfka_broker.apis.telemetry import TelemetryApis
 from kopfka_broker.apis.topics import TopicApis
 from kopfka_broker.cluster import Cluster
 from kopfka_broker.config import loggers
@@ -132,6 +133,7 @@ class Broker:
     def _dispatcher(self) -> Dispatcher:
         cluster = self.cluster
         metadata, topics, configs = MetadataApis(cluster), TopicApis(cluster), ConfigApis(cluster)
+        telemetry = TelemetryApis(cluster)
         quorum, replicas, altering = QuorumApis(cluster), ReplicaApis(cluster), AlterConfigApis(cluster)
         offsets = OffsetApis(cluster)
         acls, credentials = AclApis(cluster), CredentialApis(cluster)
@@ -145,6 +147,8 @@ class Broker:
             ApiKey.CREATE_PARTITIONS: topics.create_partitions,
             ApiKey.DELETE_RECORDS: topics.delete_records,
             ApiKey.DESCRIBE_CONFIGS: configs.describe_configs,
+            ApiKey.GET_TELEMETRY_SUBSCRIPTIONS: telemetry.get_telemetry_subscriptions,
+            ApiKey.PUSH_TELEMETRY: telemetry.push_telemetry,
             ApiKey.LIST_CONFIG_RESOURCES: configs.list_config_resources,
             ApiKey.ALTER_CONFIGS: altering.alter_configs,
             ApiKey.INCREMENTAL_ALTER_CONFIGS: altering.incremental_alter_configs,

@@ -25,6 +25,7 @@ from kopfka_broker.share.room import ShareRoom
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 from kopfka_broker.transactions import TransactionCoordinator, TransactionSettings
 from kopfka_broker.transactions.producer_ids import ProducerIds
+from kopfka_broker.telemetry.values import TelemetryValues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,6 +55,7 @@ class Cluster:
         self.documents = MetadataStore(directory)
         self.group_configs = GroupConfigs(config, self.documents)
         self.client_metrics = ResourceConfigs(self.documents.document("client-metrics-configs"))
+        self.telemetry = TelemetryValues()
         self.authorizer = authorizer_from(config, self.documents)
         self.credentials = ScramCredentials(self.documents)
         self.tokens = DelegationTokens(self.documents, config)

@@ -25,6 +25,7 @@ class BrokerCollector:
         yield from self._requests()
         yield from self._logs()
         yield from self._groups()
+        yield from self._cluster.telemetry.collect()
 
     def _groups(self) -> Iterable[Metric]:
         # names of kafka_exporter, which dashboards of consumer lag are made for

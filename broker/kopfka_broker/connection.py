@@ -93,6 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport  # type: ignore[assignment]
         try:
             self.caller = self._entrance.caller(self.client_host, transport.get_extra_info("ssl_object"))
+            self.caller.client_port = (transport.get_extra_info("peername") or ("", 0))[1]
         except KopfkaError as error:
             self._close(str(error))
             return

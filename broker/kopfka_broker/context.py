@@ -14,6 +14,8 @@ class Caller:
 
     client_host: str = ""
     """The peer's address, without port."""
+    client_port: int = 0
+    """The peer's port."""
     listener: str = ""
     """Name of the listener it came in by, as in `listeners`."""
     security_protocol: str = "PLAINTEXT"
