@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 
 import pytest
 
@@ -228,17 +229,74 @@ async def test_idle_connections_are_closed(tmp_path):
         assert await client.closed()
 
 
-@pytest.mark.parametrize("setting", ["max_connections", "max_connections_per_ip"])
-async def test_there_may_be_so_many_connections(tmp_path, setting, caplog):
-    async with live_broker(tmp_path / "data", **{setting: "2"}) as live:
+async def test_there_may_be_so_many_connections_from_one_address(tmp_path, caplog):
+    async with live_broker(tmp_path / "data", max_connections_per_ip="2") as live:
         first, second, third = [await live.client() for _ in range(3)]
         assert await third.closed()
-        assert setting.replace("_", ".") in caplog.text
+        assert "max.connections.per.ip" in caplog.text
         for client in (first, second):
             assert (await client.call(ApiKey.METADATA, 8, **METADATA)).brokers
         first.writer.close()
         await eventually_async(lambda: len(live.broker._server.state.connections) == 1)
         assert (await (await live.client()).call(ApiKey.METADATA, 8, **METADATA)).brokers
+
+
+@pytest.mark.parametrize("setting", ["max_connections", "listener_name_plaintext_max_connections"])
+async def test_beyond_so_many_connections_new_ones_wait_until_another_ends(tmp_path, setting):
+    async with live_broker(tmp_path / "data", **{setting: "2"}) as live:
+        first, second, third = [await live.client() for _ in range(3)]
+        third.send(ApiKey.METADATA, 8, **METADATA)
+        for client in (first, second, first):
+            assert (await client.call(ApiKey.METADATA, 8, **METADATA)).brokers
+        assert len(live.broker._server.state.connections) == 2
+        first.writer.close()
+        assert (await third.receive(ApiKey.METADATA, 8))[1].brokers
+
+
+async def test_connections_come_no_faster_than_they_may(tmp_path):
+    async with live_broker(tmp_path / "data", max_connection_creation_rate="20") as live:
+        began = asyncio.get_running_loop().time()
+        clients = [await live.client() for _ in range(30)]
+        for client in clients:
+            assert (await client.call(ApiKey.METADATA, 8, **METADATA)).brokers
+        # 20 at once, the others one by one in half a second
+        assert asyncio.get_running_loop().time() - began > 0.4
+
+
+async def test_a_connection_can_be_muted_and_goes_on_by_itself(tmp_path):
+    async with live_broker(tmp_path / "data") as live:
+        client, other = await live.client(), await live.client()
+        assert (await client.call(ApiKey.METADATA, 8, **METADATA)).brokers
+        (connection,) = [
+            each
+            for each in live.broker._server.state.connections
+            if each._transport.get_extra_info("peername") == client.writer.get_extra_info("sockname")
+        ]
+        connection.caller.mute(300)
+        until = connection.caller.muted_until
+        for _ in range(3):
+            client.send(ApiKey.METADATA, 8, **METADATA)
+        assert (await other.call(ApiKey.METADATA, 8, **METADATA)).brokers
+        for _ in range(3):
+            assert (await client.receive(ApiKey.METADATA, 8))[1].brokers
+        assert time.monotonic() >= until
+
+
+async def test_requests_share_so_many_bytes_and_wait_for_them(tmp_path):
+    async with live_broker(tmp_path / "data", queued_max_request_bytes="100000") as live:
+        await (await live.client()).create("t")
+        slow, quick = await live.client(), await live.client()
+        # one whose request is announced and does not come, and as much as all may have
+        slow.writer.write(struct.pack(">i", 200_000) + b"\0" * 20)
+        await eventually_async(lambda: live.broker._server.state.memory.full)
+        for _ in range(2):
+            quick.send(ApiKey.METADATA, 8, **METADATA)
+        await quick.receive(ApiKey.METADATA, 8)
+        await quick.receive(ApiKey.METADATA, 8)
+        quick.send(ApiKey.PRODUCE, 8, **quick.produce_fields("t", batch(b"x" * 50_000)))
+        slow.writer.close()
+        assert (await quick.receive(ApiKey.PRODUCE, 8))[1].responses[0].partition_responses[0].error_code == 0
+        await eventually_async(lambda: live.broker._server.state.memory.used == 0)
 
 
 async def test_stopping_answers_what_waits_for_the_disk_and_ends_what_waits_for_records(tmp_path):
