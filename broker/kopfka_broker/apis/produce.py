@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.apis.names import INTERNAL_TOPICS
-from kopfka_broker.apis.record_errors import timestamps_out_of_range
+from kopfka_broker.apis.record_errors import rejected, timestamps_out_of_range
 from kopfka_broker.apis.verification import transactional_batches, unverified, verify
 from kopfka_broker.dispatch import Deferred
 from kopfka_broker.security.authorizer import AllowAll, Operation, ResourceType
-from kopfka_broker.storage import StorageError
+from kopfka_broker.storage import InvalidRecordError, StorageError
 from kopfka_broker.storage.manager import wall_clock_ms
 from kopfka_wire.errors import WireError
 from kopfka_wire.produce import PartitionResult, read_produce, write_produce_response
@@ -297,12 +297,12 @@ def _failure(index: int, error: StorageError, log: PartitionLog, details: Record
     """Return what a client is told, which is no more than what Kafka tells: details where records are at fault."""
     if error.number in _WITHOUT_DETAILS:
         return PartitionResult(index, error.number)
-    record_errors = details or getattr(error, "record_errors", ())
+    record_errors = details
     message = None
-    if record_errors:
-        message = "One or more records have been rejected"
-        if error.number == _INVALID_TIMESTAMP:
-            message += " due to invalid timestamp"
+    if isinstance(error, InvalidRecordError) and error.record_errors:
+        record_errors, message = rejected(error.record_errors, f"{log.topic}-{log.partition}")
+    elif record_errors:
+        message = "One or more records have been rejected due to invalid timestamp"
     return PartitionResult(
         index,
         error.number,

@@ -34,3 +34,13 @@ def timestamps_out_of_range(records: memoryview, config: LogConfig, now_ms: int)
         )
     except KopfkaError:
         return ()
+
+
+def rejected(errors: tuple[tuple[int, str], ...], partition: str) -> tuple[RecordErrors, str]:
+    """Return what is said of each record at fault and of all of them, in Kafka's words."""
+    full = tuple((index, f"{what} in topic partition {partition}") for index, what in errors)
+    shown = ", ".join(f"RecordError(batchIndex={index}, message='{what}')" for index, what in full[:3])
+    return full, (
+        f"One or more records have been rejected due to {len(full)} record errors in total, "
+        f"and only showing the first three errors at most: [{shown}]"
+    )

@@ -56,7 +56,7 @@ def _reencoded(records: Buffer, position: int, header: BatchHeader, config: LogC
     section, raw = raw_records(records, position, header)
     base = header.base_timestamp
     if any(record.offset_delta != index for index, record in enumerate(raw)):
-        # offsets of uncompressed records are taken from their order, as where a batch is written anew in Kafka
+        # offsets are taken from the order of the records, as where Kafka writes a batch anew
         plain = encode_batch(decode_batch(records, position))
         section, base = plain[HEADER_SIZE:], read_header(plain).base_timestamp
     newest = header.base_timestamp + max(record.timestamp_delta for record in raw)

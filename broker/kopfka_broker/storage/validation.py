@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 _MAX_LONG = 2**63 - 1
+_NO_KEY = "Compacted topic cannot accept message without key"
 
 
 def validate(
@@ -80,27 +81,9 @@ def raw_records(records: Buffer, position: int, header: BatchHeader) -> tuple[by
     """
     try:
         section = records_section(records, position, header)
-        found = list(walk_records(section, header.record_count))
+        return section, list(walk_records(section, header.record_count))
     except CorruptBatchError as error:
         raise InvalidRecordError(str(error)) from error
-    if header.compression:
-        check_deltas(found)
-    return section, found
-
-
-def check_deltas(found: list[RawRecord]) -> None:
-    """Check that the offsets of compressed records have no gaps.
-
-    Raises:
-        InvalidRecordError: they have.
-    """
-    wrong = tuple(
-        (index, f"Inner record inside the compressed record set does not have incremental offsets: {index} is expected")
-        for index, record in enumerate(found)
-        if record.offset_delta != index
-    )
-    if wrong:
-        raise InvalidRecordError("offsets of compressed records are not incremental", wrong)
 
 
 def _check_records(records: Buffer, position: int, header: BatchHeader, config: LogConfig, now_ms: int) -> None:
@@ -119,7 +102,6 @@ def _check_records(records: Buffer, position: int, header: BatchHeader, config: 
             if time != NO_TIMESTAMP and not earliest <= time <= latest:
                 raise InvalidTimestampError(f"timestamp {time} is out of range: {earliest} to {latest} is accepted")
     if config.compacts:
-        wrong = "a compacted topic takes no record without a key"
-        missing = tuple((index, wrong) for index, record in enumerate(found) if record.key is None)
+        missing = tuple((index, _NO_KEY) for index, record in enumerate(found) if record.key is None)
         if missing:
-            raise InvalidRecordError(wrong, missing)
+            raise InvalidRecordError(_NO_KEY, missing)
