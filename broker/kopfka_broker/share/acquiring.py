@@ -196,10 +196,6 @@ def _joined(parts: Sequence[Acquired]) -> list[Acquired]:
 
 def withdraw(partition: SharePartition, acquired: Sequence[Acquired], aborted: Sequence[Span]) -> list[Acquired]:
     """Take records of aborted transactions out of what was just acquired: they are archived, no one is to see them."""
-    for span in aborted:
-        partition.archive(span.first, span.last, DeliveryState.ACQUIRED)
-    if aborted:
-        partition.advance()
     left: list[Acquired] = []
     for part in acquired:
         begin = part.first
@@ -208,7 +204,10 @@ def withdraw(partition: SharePartition, acquired: Sequence[Acquired], aborted: S
                 continue
             if span.first > begin:
                 left.append(Acquired(begin, span.first - 1, part.count))
+            partition.archive(max(begin, span.first), min(part.last, span.last), DeliveryState.ACQUIRED)
             begin = span.last + 1
         if begin <= part.last:
             left.append(Acquired(begin, part.last, part.count))
+    if aborted:
+        partition.advance()
     return left
