@@ -175,7 +175,7 @@ def _recover(partition: PartitionLog, trusted: int) -> None:
 def _begin_at_start(partition: PartitionLog, now_ms: int) -> None:
     """Begin with no records at the log start offset: what is left was deleted, and offsets are never given twice."""
     start = partition.log_start_offset
-    log.warning("%s ends at %d, below its log start offset: it begins at %d", partition, partition.log_end_offset, start)
+    log.warning("%r ends below its log start offset: it begins anew at %d", partition, start)
     for segment in partition.drop_tail(0):
         segment.remove()
     partition.add_segment(start, now_ms)
