@@ -18,8 +18,10 @@ from support.differential import BASE_TIME, RECORDS, TOPIC, Side
 from support.java import JavaTools, kafka_classpath
 from support.kafka import running_kafka
 from support.prerequisites import need_java
-from support.processes import running_broker
+from support.processes import free_port, running_broker
 from support.raw_protocol import RawConnection, record_batch
+from support.secured import CONFIG as SECURED
+from support.secured import SecuredSide
 from support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -90,6 +92,30 @@ def sides(kopfka: Peer, apache_kafka: Peer) -> Iterator[list[Side]]:
     yield made
     for side in made:
         side.close()
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[SecuredSide]]:
+    """Run both with users and an authorizer, ours first (see `support.secured`), with the topic both have."""
+    need_java()
+    folder = tmp_path_factory.mktemp("secured")
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    listeners = [f"SASL_PLAINTEXT://{address}" for address in addresses]
+    with (
+        running_broker(folder / "kopfka", f"{CONFIG}{SECURED}listeners={listeners[0]}\n") as ours,
+        running_kafka(folder / "apache-kafka", CONFIG + SECURED, listeners[1:]) as theirs,
+    ):
+        made = []
+        for process, address in zip((ours, theirs), addresses, strict=True):
+            side = SecuredSide(process.bootstrap, TOPIC, "", own=TOPIC, version=12, sasl=address)
+            side.topic_id = side.create(2, retention_ms="-1")
+            answer = side.produce(record_batch([b"a value"], timestamp=BASE_TIME))
+            assert answer["responses"][0]["partition_responses"][0]["base_offset"] == 0
+            eventually(side.coordinates, what=f"{address} to coordinate groups")
+            made.append(side)
+        yield made
+        for side in made:
+            side.close()
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,10 @@ BASE_TIME = 1_700_000_000_000
 TOPIC = "differential"
 RECORDS = 10
 MISSING_ID = "00000000-0000-0000-0000-0000000abcde"
-_MASKED = {"cluster_id", "topic_id", "port", "member_id", "leader", "producer_id", "throttle_time", "session_id"}
+_MASKED = {
+    "cluster_id", "topic_id", "port", "member_id", "leader", "producer_id", "throttle_time", "session_id",
+    "token_id", "hmac", "issue_timestamp", "expiry_timestamp", "max_timestamp",
+}  # fmt: skip
 _numbers = itertools.count(1)
 
 
@@ -172,6 +175,8 @@ def masked(value: Any, name: str = "") -> Any:
         return [masked(part, name) for part in value]
     if name == "batch_index_error_message" and value:
         return re.sub(r"\[.*\]", "[<now>]", value)
+    if name == "error_message" and value:
+        return re.sub(r"Request\(.*\)", "Request(<itself>)", value)
     if name in _MASKED and value not in (None, "", 0, -1):
         return f"<{name}>"
     return value

@@ -69,9 +69,11 @@ class ApacheKafka:
         *,
         heap: str = "512m",
         flags: Sequence[str] = LAUNCH_FLAGS,
+        listeners: Sequence[str] = (),
     ) -> None:
         self.data = data
         self._heap = heap
+        self._listeners = listeners
         self._flags = flags
         self.port = port or free_port()
         self.controller_port = free_port()
@@ -86,7 +88,9 @@ class ApacheKafka:
             "process.roles": "broker,controller",
             "node.id": node,
             "controller.quorum.voters": f"{node}@127.0.0.1:{self.controller_port}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "listeners": ",".join(
+                (f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://127.0.0.1:{self.controller_port}", *self._listeners)
+            ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.data),
             "offsets.topic.replication.factor": "1",
@@ -153,9 +157,9 @@ class ApacheKafka:
 
 
 @contextlib.contextmanager
-def running_kafka(data: Path, config: str = "") -> Iterator[ApacheKafka]:
+def running_kafka(data: Path, config: str = "", listeners: Sequence[str] = ()) -> Iterator[ApacheKafka]:
     """Run Apache Kafka over the folder `data` for the length of the block."""
-    broker = ApacheKafka(data, config)
+    broker = ApacheKafka(data, config, listeners=listeners)
     try:
         broker.start()
         yield broker
