@@ -48,7 +48,12 @@ class Entrance:
             NoRuleAppliesError: nobody can be made of its certificate.
         """
         principal = ANONYMOUS if self.mapping is None or tls is None else self._certified(self.mapping, tls)
-        return Caller(host, self.listener.name, self.listener.protocol, principal)
+        return Caller(
+            client_host=host,
+            listener=self.listener.name,
+            security_protocol=self.listener.protocol,
+            principal=principal,
+        )
 
     def _certified(self, mapping: PrincipalMapping, tls: Any) -> Principal:
         certificate = tls.getpeercert(binary_form=True)
