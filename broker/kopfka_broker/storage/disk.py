@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kopfka_broker.storage.flusher import Flusher
+from kopfka_broker.storage.integrity import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class Disk:
         self._save_checkpoints = save_checkpoints
         self._distrust = distrust
         self._unchecked = 0
+        self.damage = Damage()
         self.offline: dict[Path, str] = {}
         """Partition folders that take no records, and why."""
 

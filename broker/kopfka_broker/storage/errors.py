@@ -37,6 +37,14 @@ class CorruptMessageError(StorageError):
     number = 2
 
 
+class DamagedSegmentError(CorruptMessageError):
+    """A log file has no batch where there should be one."""
+
+    def __init__(self, message: str, position: int = -1) -> None:
+        super().__init__(message)
+        self.position = position
+
+
 class MessageTooLargeError(StorageError):
     """A batch is larger than `max.message.bytes`."""
 

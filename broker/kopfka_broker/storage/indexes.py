@@ -60,6 +60,11 @@ class OffsetIndex:
         at = bisect_right(entries, (offset - self.base_offset) << 32 | _LOW)
         return entries[at - 1] & _LOW if at else 0
 
+    def position_above(self, position: int, otherwise: int) -> int:
+        """Return the position of the first indexed batch that begins above `position`."""
+        at = bisect_right(self.entries, position, key=lambda entry: entry & _LOW)
+        return self.entries[at] & _LOW if at < len(self.entries) else otherwise
+
     def has(self, offset: int, position: int) -> bool:
         """Tell whether there is an entry that says `offset` and `position`."""
         entry = (offset - self.base_offset) << 32 | position

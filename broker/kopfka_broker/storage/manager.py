@@ -18,6 +18,7 @@ from kopfka_broker.storage.errors import (
     DataFolderError,
     InvalidPartitionsError,
     KafkaStorageError,
+    StorageError,
     TopicExistsError,
     UnknownTopicError,
 )
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from kopfka_broker.histogram import Histogram
     from kopfka_broker.storage.config import LogConfig
+    from kopfka_broker.storage.integrity import Damage
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +87,16 @@ class LogManager:
     def offline(self) -> Mapping[Path, str]:
         """Partition folders that take no records now, and why; an entry goes when writing works again."""
         return MappingProxyType(self._disk.offline)
+
+    @property
+    def damage(self) -> Damage:
+        """What was found damaged on disk since the start."""
+        return self._disk.damage
+
+    @property
+    def flush_times(self) -> Histogram:
+        """How long the disk took for each round of syncs."""
+        return self._disk.flusher.times
 
     def topic_by_id(self, topic_id: UUID) -> Topic | None:
         """Return the topic with that id."""
@@ -158,7 +171,7 @@ class LogManager:
                 now_ms=self._clock(),
                 same_boot=same_boot,
             )
-        except KafkaStorageError as error:
+        except StorageError as error:
             reason = f"{directory} is out of use until the broker is started again: {error}"
             self._disk.failed(directory, reason)
             added.log_start_offset = log_start

@@ -74,6 +74,7 @@ def load(
         _load_producers(partition, snapshots, min(doubtful, damaged))
         _load_epochs(partition, clean=clean)
         for segment in partition.segments:
+            segment.checked_below = segment.size
             segment.release()
         partition.aborted.release()
     except (OSError, CorruptBatchError) as error:

@@ -9,7 +9,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage.errors import KafkaStorageError
+from kopfka_broker.storage.errors import DamagedSegmentError, KafkaStorageError
 from kopfka_broker.storage.files import LogFile
 from kopfka_broker.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
 from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header
@@ -46,8 +46,8 @@ class Segment:
     """A log file from `base_offset` on; only its last bytes change, and only while it is the active one."""
 
     __slots__ = (
-        "base_offset", "bytes_since_index", "created_ms", "file", "first_timestamp", "index", "jitter_ms",
-        "max_timestamp", "max_timestamp_offset", "size", "times", "torn",
+        "base_offset", "bytes_since_index", "checked_below", "created_ms", "file", "first_timestamp", "index",
+        "jitter_ms", "max_timestamp", "max_timestamp_offset", "size", "times", "torn",
     )  # fmt: skip
 
     def __init__(self, directory: Path, base_offset: int, files: OpenFiles, created_ms: int) -> None:
@@ -59,6 +59,8 @@ class Segment:
         self.created_ms = created_ms
         self.jitter_ms = 0
         """By how much earlier than `segment.ms` it is to be rolled."""
+        self.checked_below = 0
+        """Reads that begin below this position are checked: what is there was not written a moment ago."""
         self.first_timestamp = -1
         self.max_timestamp = -1
         self.max_timestamp_offset = base_offset
@@ -150,23 +152,38 @@ class Segment:
         """Read the header of the batch that begins at `position`.
 
         Raises:
-            KafkaStorageError: the disk failed, or there is no whole batch.
+            DamagedSegmentError: there is no whole batch.
+            KafkaStorageError: the disk failed.
         """
         try:
             return next(header for _, header in self.walk(position))
         except (CorruptBatchError, StopIteration) as error:
-            raise KafkaStorageError(
-                f"{self.file.path} is damaged at {position}: restart the broker to recover it"
-            ) from error
+            raise DamagedSegmentError(f"{self.file.path} is damaged at {position}: {error}", position) from error
 
     def position_of(self, offset: int) -> int:
-        """Return where the batch begins that holds `offset`, or the first after it; the size where there is none."""
-        try:
-            for position, header in self.walk(self.index.lookup(offset)):
-                if header.last_offset >= offset:
-                    return position
-        except CorruptBatchError as error:
-            raise KafkaStorageError(f"{self.file.path} is damaged: {error}") from error
+        """Return where the batch begins that holds `offset`, or the first after it; the size where there is none.
+
+        A header that makes no sense hides what is behind it, up to the next entry of the index.
+
+        Raises:
+            DamagedSegmentError: the offset is in such a place.
+            KafkaStorageError: the disk failed.
+        """
+        at = self.index.lookup(offset)
+        damaged: DamagedSegmentError | None = None
+        while at < self.size:
+            try:
+                for position, header in self.walk(at):
+                    at = position + header.size
+                    if header.last_offset >= offset:
+                        if damaged is not None and header.base_offset > offset:
+                            raise damaged
+                        return position
+            except CorruptBatchError as error:
+                damaged = damaged or DamagedSegmentError(f"{self.file.path} is damaged at {at}: {error}", at)
+                at = self.index.position_above(at, self.size)
+        if damaged is not None:
+            raise damaged
         return self.size
 
     def truncate(self, position: int) -> None:

@@ -6,7 +6,13 @@ import struct
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage.errors import KafkaStorageError, OffsetOutOfRangeError
+from kopfka_broker.storage.errors import (
+    CorruptMessageError,
+    DamagedSegmentError,
+    KafkaStorageError,
+    OffsetOutOfRangeError,
+)
+from kopfka_broker.storage.integrity import DamagedBatch, intact
 from kopfka_broker.storage.segment import Segment
 from kopfka_broker.storage.transactions import AbortedTransactions
 from kopfka_wire.batches import HEADER_SIZE, LENGTH_OFFSET, LOG_OVERHEAD
@@ -74,6 +80,7 @@ class SegmentedLog:
 
         Raises:
             OffsetOutOfRangeError: the offset is below the log start offset or above the log end offset.
+            CorruptMessageError: what is on disk for this offset is not what was written.
             KafkaStorageError: the disk failed.
         """
         segment, position = self._locate(offset)
@@ -94,9 +101,17 @@ class SegmentedLog:
         if not end:
             if not min_one:
                 return b""
-            size = segment.header_at(position).size
+            size = self._size_at(segment, position, offset)
             data = segment.read(position, size)
             count = end = size
+        if position < segment.checked_below:
+            good = intact(self, segment, position, data, end)
+            if good.why:
+                where = position + good.end
+                self._damaged(segment, where, good.next_offset if good.end else offset, good.why)
+                if not good.end:
+                    raise CorruptMessageError(f"{segment.file.path} is damaged at {position}: {good.why}")
+            end, last = good.end, good.last
         base_offset, delta = _OFFSETS.unpack_from(data, last)
         self._remember(base_offset + delta + 1, segment, position + end)
         return data if end == count else memoryview(data)[:end]
@@ -195,13 +210,29 @@ class SegmentedLog:
             if offset == self.log_end_offset:
                 return self.active, self.active.size
             at = self.segment_at(offset)
-            found = self.segments[at], self.segments[at].position_of(offset)
+            try:
+                found = self.segments[at], self.segments[at].position_of(offset)
+            except DamagedSegmentError as error:
+                self._damaged(self.segments[at], error.position, offset, str(error))
+                raise
         segment, position = found
         while position >= segment.size and segment is not self.active:
             at = self.segments.index(segment) if at < 0 else at
             at += 1
             segment, position = self.segments[at], 0
         return segment, position
+
+    def _size_at(self, segment: Segment, position: int, offset: int) -> int:
+        """Return the size of a batch that was not read whole."""
+        try:
+            return segment.header_at(position).size
+        except DamagedSegmentError as error:
+            self._damaged(segment, position, offset, str(error))
+            raise
+
+    def _damaged(self, segment: Segment, position: int, offset: int, why: str) -> None:
+        batch = DamagedBatch(self.topic, self.partition, segment.file.path, position, offset, why)
+        self._disk.damage.found(batch)
 
     def _position_in(self, segment: Segment, offset: int) -> int:
         """Where `offset` is in a segment: its beginning or its end where it is in another one."""

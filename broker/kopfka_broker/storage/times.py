@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage.errors import KafkaStorageError
-from kopfka_wire.batches import CorruptBatchError
+from kopfka_broker.storage.errors import CorruptMessageError
+from kopfka_wire.batches import CorruptBatchError, verify_crc
 from kopfka_wire.records import decode_batch
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _batches(segment: Segment, offset: int) -> Iterator[tuple[int, BatchHeader]]
     try:
         yield from segment.walk(segment.position_of(offset))
     except CorruptBatchError as error:
-        raise KafkaStorageError(f"{segment.file.path} is damaged: {error}") from error
+        raise CorruptMessageError(f"{segment.file.path} is damaged: {error}") from error
 
 
 def _first_record(segment: Segment, position: int, header: BatchHeader, timestamp: int, start: int) -> Found | None:
@@ -78,6 +78,8 @@ def _largest_record(segment: Segment, position: int, header: BatchHeader, start:
 
 def _records(segment: Segment, position: int, header: BatchHeader) -> list[Record]:
     try:
-        return list(decode_batch(segment.read(position, header.size)))
+        data = segment.read(position, header.size)
+        verify_crc(data, 0, header)
+        return list(decode_batch(data))
     except CorruptBatchError as error:
-        raise KafkaStorageError(f"{segment.file.path} is damaged at {position}: {error}") from error
+        raise CorruptMessageError(f"{segment.file.path} is damaged at {position}: {error}") from error

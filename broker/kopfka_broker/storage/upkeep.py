@@ -48,8 +48,10 @@ class Upkeep:
                 self._retain(partition, now)
             except (KafkaStorageError, OSError) as error:
                 log.error("retention of %s-%s: %s", partition.topic, partition.partition, error)
-            for segment in partition.segments[:-1]:
-                segment.release()
+            for segment in partition.segments:
+                segment.checked_below = segment.size
+                if segment is not partition.active:
+                    segment.release()
             partition.aborted.release()
 
     def remove_due(self) -> None:

@@ -22,7 +22,7 @@ from kopfka_broker.storage.checkpoints import read_offsets, write_offsets
 from kopfka_broker.storage.cleaning.pace import Pace, StoppedError
 from kopfka_broker.storage.cleaning.plan import Cleanable, cleanable
 from kopfka_broker.storage.cleaning.work import Work
-from kopfka_broker.storage.errors import KafkaStorageError
+from kopfka_broker.storage.errors import KafkaStorageError, StorageError
 from kopfka_wire.batches import CorruptBatchError
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class LogCleaner:
     def _plan(self, partition: PartitionLog, now: int) -> Cleanable | None:
         try:
             return cleanable(partition, self.cleaned_to(partition), now)
-        except KafkaStorageError as error:
+        except StorageError as error:
             self._give_up(partition, str(error))
             return None
 
