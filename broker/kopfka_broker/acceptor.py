@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 # connections accepted at once before requests have their turn again
 _AT_ONCE: Final = 64
-# how long a client may take to establish TLS; one that takes longer holds a descriptor and does nothing with it
-_HANDSHAKE_SECONDS: Final = 30.0
 # how long to wait where the process has no descriptor left
 _EXHAUSTED_SECONDS: Final = 0.2
 
@@ -113,19 +110,16 @@ class Acceptor:
         task.add_done_callback(self._opening.discard)
 
     async def _open(self, connection: Connection, accepted: socket.socket) -> None:
+        protocol: asyncio.BaseProtocol = connection
         context = self._entrance.context
+        if context is not None:
+            from kopfka_broker.security.tls_channel import TlsChannel  # noqa: PLC0415
+
+            protocol = TlsChannel(connection, context, self._entrance.failed_delay, self._state.leave)
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: connection,
-                accepted,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,
-            )
-        except (OSError, ssl.SSLError) as error:
-            # a port scan, a client that does not trust the certificate, one without a certificate of its own
-            log.warning("refused a client at %s (%s): %s", connection.client_host, self._entrance.listener.name, error)
-            self._state.leave(connection)
-        except BaseException:
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted)
+        except BaseException as error:
             accepted.close()
             self._state.leave(connection)
-            raise
+            if not isinstance(error, OSError):
+                raise

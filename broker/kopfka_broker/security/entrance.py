@@ -41,6 +41,11 @@ class Entrance:
         """The TLS context for a connection that is accepted now, None without TLS."""
         return None if self.tls is None else self.tls.context
 
+    @property
+    def failed_delay(self) -> float:
+        """Seconds from a failed authentication to the end of the connection."""
+        return self.config.number("connection.failed.authentication.delay.ms") / 1000
+
     def caller(self, host: str, tls: Any) -> Caller:
         """Return a new connection's other side; `tls` is its `ssl.SSLObject`, None without TLS.
 
