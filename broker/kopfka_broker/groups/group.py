@@ -121,9 +121,15 @@ class Group:
                 )
             )  # fmt: skip
         if group.members:
-            group.state = State.STABLE
-        group.subscribed_topics = group._subscriptions()
+            group.resume()
+        else:
+            group.subscribed_topics = group._subscriptions()
         return group
+
+    def resume(self) -> None:
+        """Go on in the middle of a generation that was agreed on before."""
+        self.state = State.STABLE
+        self.subscribed_topics = self._subscriptions()
 
     def stored(self, assignments: Mapping[str, bytes]) -> GroupMetadata:
         """Return this generation with these assignments as it is written to the log."""

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.groups.answers import JoinRequest, JoinResult, LeaveRequest, SyncRequest, SyncResult
-from kopfka_broker.groups.errors import GroupError
+from kopfka_broker.groups.answers import (
+    NO_MEMBER,
+    JoinRequest,
+    JoinResult,
+    LeaveRequest,
+    LeaveResult,
+    SyncRequest,
+    SyncResult,
+)
+from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
+from kopfka_broker.groups.modern.groups import Work
 from kopfka_broker.security.authorizer import Operation, ResourceType
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
@@ -49,25 +58,40 @@ class MemberApi:
         if refused is not None:
             return _join_response(JoinResult(request.member_id, refused), context)
         version = context.api_version
-        future: asyncio.Future[JoinResult] = asyncio.get_running_loop().create_future()
-        self._core.membership.join(
-            JoinRequest(
-                group_id=request.group_id,
-                member_id=request.member_id,
-                group_instance_id=request.group_instance_id if version >= 5 else None,
-                protocol_type=request.protocol_type,
-                protocols=tuple((protocol.name, protocol.metadata) for protocol in request.protocols),
-                session_timeout_ms=session_timeout,
-                rebalance_timeout_ms=request.rebalance_timeout // _MILLISECOND if version >= 1 else session_timeout,
-                client_id=context.client_id or "",
-                client_host="/" + context.client_host,  # as Java writes an address, in the log and to administrators
-                reason=(request.reason if version >= 8 else None) or "not provided",
-                member_id_required=version >= 4,
-                skips_assignment=version >= 9,
-            ),
-            lambda result: _set(future, result),
+        wanted = JoinRequest(
+            group_id=request.group_id,
+            member_id=request.member_id,
+            group_instance_id=request.group_instance_id if version >= 5 else None,
+            protocol_type=request.protocol_type,
+            protocols=tuple((protocol.name, protocol.metadata) for protocol in request.protocols),
+            session_timeout_ms=session_timeout,
+            rebalance_timeout_ms=request.rebalance_timeout // _MILLISECOND if version >= 1 else session_timeout,
+            client_id=context.client_id or "",
+            client_host="/" + context.client_host,  # as Java writes an address, in the log and to administrators
+            reason=(request.reason if version >= 8 else None) or "not provided",
+            member_id_required=version >= 4,
+            skips_assignment=version >= 9,
         )
-        return _join_response(await future, context)
+        try:
+            return _join_response(await self._join(wanted, context), context)
+        except GroupError as error:
+            return _join_response(JoinResult(NO_MEMBER, error.code), context)
+        except LOG_ERRORS as error:
+            return _join_response(JoinResult(request.member_id, of_the_log(error)), context)
+
+    async def _join(self, request: JoinRequest, context: RequestContext) -> JoinResult:
+        core = self._core
+        group = core.consumers.of_classic_member(request.group_id)
+        if group is not None:
+            work = Work(group)
+            result = core.consumers.classic.join(group, request, context, work)
+            await core.modern.write(work)
+            return result
+        if request.member_id == NO_MEMBER:
+            core.consumers.make_way(request.group_id)
+        future: asyncio.Future[JoinResult] = asyncio.get_running_loop().create_future()
+        core.membership.join(request, lambda result: _set(future, result))
+        return await future
 
     async def sync(self, request: Any, context: RequestContext) -> Any:
         """Answer SyncGroup, when the leader's assignment is stored."""
@@ -79,20 +103,32 @@ class MemberApi:
             refused = ErrorCode.inconsistent_group_protocol
         if refused is not None:
             return _sync_response(SyncResult(refused), context)
-        future: asyncio.Future[SyncResult] = asyncio.get_running_loop().create_future()
-        self._core.membership.sync(
-            SyncRequest(
-                group_id=request.group_id,
-                generation=request.generation_id,
-                member_id=request.member_id,
-                group_instance_id=request.group_instance_id if version >= 3 else None,
-                protocol_type=protocol_type,
-                protocol=protocol,
-                assignment={given.member_id: given.assignment for given in request.assignments},
-            ),
-            lambda result: _set(future, result),
+        wanted = SyncRequest(
+            group_id=request.group_id,
+            generation=request.generation_id,
+            member_id=request.member_id,
+            group_instance_id=request.group_instance_id if version >= 3 else None,
+            protocol_type=protocol_type,
+            protocol=protocol,
+            assignment={given.member_id: given.assignment for given in request.assignments},
         )
-        return _sync_response(await future, context)
+        try:
+            return _sync_response(await self._sync(wanted), context)
+        except GroupError as error:
+            return _sync_response(SyncResult(error.code), context)
+        except LOG_ERRORS as error:
+            return _sync_response(SyncResult(of_the_log(error)), context)
+
+    async def _sync(self, request: SyncRequest) -> SyncResult:
+        core = self._core
+        group = core.consumers.of_classic_member(request.group_id)
+        if group is not None:
+            result = core.consumers.classic.sync(group, request)
+            await core.modern.settled(request.group_id)
+            return result
+        future: asyncio.Future[SyncResult] = asyncio.get_running_loop().create_future()
+        core.membership.sync(request, lambda result: _set(future, result))
+        return await future
 
     async def heartbeat(self, request: Any, context: RequestContext) -> Any:
         """Answer Heartbeat."""
@@ -101,8 +137,13 @@ class MemberApi:
             error = ErrorCode.none  # every loaded member gets a full session anyway
         elif error is None:
             instance_id = request.group_instance_id if context.api_version >= 3 else None
+            who = (request.generation_id, request.member_id, instance_id)
+            group = self._core.consumers.of_classic_member(request.group_id)
             try:
-                self._core.membership.heartbeat(request.group_id, request.generation_id, request.member_id, instance_id)
+                if group is not None:
+                    self._core.consumers.classic.heartbeat(group, *who)
+                else:
+                    self._core.membership.heartbeat(request.group_id, *who)
                 error = ErrorCode.none
             except GroupError as refused:
                 error = refused.code
@@ -125,7 +166,10 @@ class MemberApi:
                 )
                 for member in request.members
             ]
-        results = self._core.membership.leave(request.group_id, members)
+        try:
+            results = await self._leave(request.group_id, members)
+        except LOG_ERRORS as failed:
+            return make(error_code=of_the_log(failed), members=())
         if context.api_version < 3:
             return make(error_code=results[0].error)
         return make(
@@ -140,6 +184,16 @@ class MemberApi:
                 for result in results
             ),
         )
+
+    async def _leave(self, group_id: str, members: list[LeaveRequest]) -> list[LeaveResult]:
+        core = self._core
+        group = core.consumers.of_classic_member(group_id)
+        if group is None:
+            return core.membership.leave(group_id, members)
+        work = Work(group)
+        results = core.consumers.classic.leave(group, members, work)
+        await core.modern.write(work)
+        return results
 
     def _refusal(self, group_id: str, context: RequestContext) -> ErrorCode | None:
         if not self._core.cluster.allows(context, Operation.READ, ResourceType.GROUP, group_id):

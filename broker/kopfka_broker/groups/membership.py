@@ -60,6 +60,24 @@ class Membership:
             self._rebalancer.remove(group, member_id)
         group.transition(State.DEAD, self._clock.wall_ms())
 
+    def give_up(self, group_id: str) -> None:
+        """Forget a group that goes on as another kind; who waits is sent to join again."""
+        group = self.groups.pop(group_id)
+        for member_id in list(group.awaiting_join):
+            group.answer_join(member_id, JoinResult(member_id, ErrorCode.rebalance_in_progress))
+        for member_id in list(group.awaiting_sync):
+            group.answer_sync(member_id, SyncResult(ErrorCode.rebalance_in_progress))
+        self._rebalancer.forget(group)
+        group.transition(State.DEAD, self._clock.wall_ms())
+
+    def adopt(self, group: Group, rebalance: str | None) -> None:
+        """Go on with a group that was of another kind; it rebalances where a reason is given."""
+        self.groups[group.group_id] = group
+        for member in group.members.values():
+            self._rebalancer.expect_heartbeat(group, member)
+        if rebalance is not None:
+            self._rebalancer.prepare(group, rebalance)
+
     def load(self, stored: Mapping[str, GroupMetadata]) -> None:
         """Go on with stored groups; each member has a full session timeout to send its next heartbeat."""
         for group_id, metadata in stored.items():

@@ -196,6 +196,13 @@ class Rebalancer:
         """Expect nothing of this member id any more."""
         self._timers.cancel(_session(group, member_id))
 
+    def forget(self, group: Group) -> None:
+        """Expect nothing of a group any more."""
+        for member_id in (*group.members, *group.pending_members):
+            self.forget_session(group, member_id)
+        self._timers.cancel(_join_phase(group))
+        self._timers.cancel(_sync_phase(group))
+
     def remove(self, group: Group, member_id: str) -> None:
         """Remove a member, or an id given out; the caller sees to the rebalance."""
         self.forget_session(group, member_id)

@@ -155,7 +155,7 @@ class ConsumerGroupApi:
             client_id=member.client_id,
             client_host=member.client_host,
             subscribed_topic_names=tuple(sorted(member.topics)),
-            subscribed_topic_regex=member.regex or None,
+            subscribed_topic_regex=member.regex,
             assignment=self._assignment(make, member.assigned),
             target_assignment=self._assignment(make, group.targets.get(member.member_id, {})),
             member_type=1 if member.classic is None else 0,

@@ -44,11 +44,11 @@ class ConsumerGroup:
     expires = True
 
     def __init__(self, group_id: str) -> None:
-        """Make a group without members, in epoch 0: it is not stored yet."""
+        """Make a group without members, in epoch 1, for which there is nothing to assign."""
         self.group_id = group_id
-        self.epoch = 0
+        self.epoch = 1
         self.metadata_hash = 0
-        self.assignment_epoch = 0
+        self.assignment_epoch = 1
         self.assignment_timestamp = 0
         self.members: dict[str, Member] = {}
         self.static_members: dict[str, str] = {}
@@ -126,6 +126,14 @@ class ConsumerGroup:
     def subscribers(self, regex: str) -> int:
         """Return how many members subscribe to a regular expression."""
         return sum(member.regex == regex for member in self.members.values())
+
+    def waits_for_others(self, member: Member) -> bool:
+        """Tell whether anything a member is to have is still with another member."""
+        for topic, numbers in self.targets.get(member.member_id, {}).items():
+            for number in numbers - member.assigned.get(topic, {}).keys():
+                if self.owner(topic, number) is not None:
+                    return True
+        return False
 
     def with_member(self, member: Member) -> dict[str, Member]:
         """Return the members as they will be with this one, who takes the place of a static member of its name."""

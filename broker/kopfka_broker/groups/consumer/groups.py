@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.consumer.changes import restore
+from kopfka_broker.groups.consumer.classic import ClassicMembers
 from kopfka_broker.groups.consumer.group import ConsumerGroup
 from kopfka_broker.groups.consumer.heartbeats import Heartbeats
+from kopfka_broker.groups.consumer.migration import Migration
 from kopfka_broker.groups.consumer.regexes import Regexes
 from kopfka_broker.groups.errors import GroupError
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.modern.groups import Work
-from kopfka_broker.groups.ports import OffsetsRecord
-from kopfka_broker.groups.records import encode_group_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +29,9 @@ class ConsumerGroups:
         settings = core.settings.consumer
         self._core = core
         self.regexes = Regexes(core.modern, core.cluster, settings, core.clock)
-        self.heartbeats = Heartbeats(core, self.regexes)
+        self.migration = Migration(core)
+        self.heartbeats = Heartbeats(core, self.migration, self.regexes)
+        self.classic = ClassicMembers(core, self.heartbeats, self.migration, self.regexes)
 
     def existing(self, group_id: str) -> ConsumerGroup:
         """Return a group.
@@ -61,18 +62,29 @@ class ConsumerGroups:
             group = ConsumerGroup(group_id)
             return group, Work(group)
         classic = core.membership.groups.get(group_id)
-        if create and classic is not None and classic.state is State.EMPTY:
-            return self._replaced(group_id)
+        if create and classic is not None:
+            if classic.state is State.EMPTY:
+                return self.migration.replaced_empty(group_id)
+            return self.migration.upgraded(classic)
         raise GroupError(ErrorCode.group_id_not_found, f"Group {group_id} is not a consumer group.")
 
-    def _replaced(self, group_id: str) -> tuple[ConsumerGroup, Work]:
-        """Let a consumer group take the place of an empty classic one; committed offsets stay."""
-        core = self._core
-        group = ConsumerGroup(group_id)
-        work = Work(group, before=[OffsetsRecord(encode_group_key(group_id), None)])
-        work.applied.append(partial(core.membership.delete, group_id))
-        work.durable.append(partial(core.generations.pop, group_id, None))
-        return group, work
+    def of_classic_member(self, group_id: str) -> ConsumerGroup | None:
+        """Return the consumer group that a request of the classic protocol is about, None where there is none."""
+        found = self._core.modern.groups.get(group_id)
+        return found if isinstance(found, ConsumerGroup) and not found.is_empty else None
+
+    def make_way(self, group_id: str) -> None:
+        """End an empty group, as a classic group is to take its place; committed offsets stay.
+
+        Raises:
+            GroupError: INCONSISTENT_GROUP_PROTOCOL, as it has members, or is of a kind that stays.
+        """
+        found = self._core.modern.groups.get(group_id)
+        if found is not None:
+            if not found.is_empty or not found.expires:
+                raise GroupError(ErrorCode.inconsistent_group_protocol)
+            work = Work(found, before=self._core.modern.tombstones(group_id), ends=True)
+            self._core.modern.write_later(work, "an empty group made way for a classic one")
 
     def restore(self, kind: int, names: list[str], value: bytes, group: object) -> tuple[ConsumerGroup, Any] | None:
         """Read a record back (`Kind`)."""

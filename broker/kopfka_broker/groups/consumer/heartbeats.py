@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kopfka_broker.context import RequestContext
     from kopfka_broker.groups.consumer.group import ConsumerGroup
     from kopfka_broker.groups.consumer.members import Assigned
+    from kopfka_broker.groups.consumer.migration import Migration
     from kopfka_broker.groups.consumer.reconcile import Owned
     from kopfka_broker.groups.consumer.regexes import Regexes
     from kopfka_broker.groups.core import Core
@@ -92,7 +93,8 @@ class HeartbeatAnswer:
 class Heartbeats:
     """Consumer groups as their members see them."""
 
-    def __init__(self, core: Core, regexes: Regexes) -> None:
+    def __init__(self, core: Core, migration: Migration, regexes: Regexes) -> None:
+        self._migration = migration
         self._groups = core.modern
         self._cluster = core.cluster
         self._settings = core.settings.consumer
@@ -136,7 +138,7 @@ class Heartbeats:
         names_changed = updated.topics != member.topics
         regex = self._regexes.changed(group, member, updated, changes)
         members = group.with_member(updated)
-        bump = group.epoch == 0 or names_changed or regex.resolved
+        bump = names_changed or regex.resolved
         epoch = group.epoch
         if bump or group.stale:
             epoch = self.assigning.epoch(group, members, changes, bump=bump)
@@ -235,11 +237,14 @@ class Heartbeats:
         """Remove members, and give the group a new epoch."""
         changes = work.changes
         gone = {member.member_id for member in members}
+        rest = [member for member in group.members.values() if member.member_id not in gone]
+        if self._migration.can_downgrade(group, rest):
+            self._migration.downgrade(group, rest, work, "members of the consumer protocol left")
+            return
         for member in members:
             changes += [CurrentRemoved(member.member_id), TargetRemoved(member.member_id)]
             changes.append(MemberRemoved(member.member_id))
             work.applied.append(partial(self.cancel, group, member.member_id))
-        rest = [member for member in group.members.values() if member.member_id not in gone]
         used = {member.regex for member in rest}
         changes += [RegexRemoved(regex) for regex in group.regexes if regex not in used]
         changes.append(EpochChanged(group.epoch + 1, metadata_hash(group.subscribed_topics(rest), self._cluster)))
@@ -282,21 +287,22 @@ class Heartbeats:
             self._timers.cancel((f"consumer-{name}", group.group_id, member_id))
 
     def _on_session_end(self, group: ConsumerGroup, member_id: str) -> None:
-        member = group.members.get(member_id)
-        if member is not None and self._groups.groups.get(group.group_id) is group:
-            log.info("group %s: the session of member %s ended", group.group_id, member_id)
-            self._remove(group, member, "a member's session ended")
+        self.on_silence(group, member_id, "its session ended")
 
     def _on_rebalance_end(self, group: ConsumerGroup, member_id: str, epoch: int) -> None:
         member = group.members.get(member_id)
-        if member is not None and member.epoch == epoch and self._groups.groups.get(group.group_id) is group:
-            log.info("group %s: member %s did not give up partitions in time", group.group_id, member_id)
-            self._remove(group, member, "a member did not give up partitions in time")
+        if member is not None and member.epoch == epoch:
+            self.on_silence(group, member_id, "it did not give up partitions in time")
 
-    def _remove(self, group: ConsumerGroup, member: Member, why: str) -> None:
+    def on_silence(self, group: ConsumerGroup, member_id: str, why: str) -> None:
+        """Remove a member that did not do what it had to in time."""
+        member = group.members.get(member_id)
+        if member is None or self._groups.groups.get(group.group_id) is not group:
+            return
+        log.info("group %s: member %s is removed: %s", group.group_id, member_id, why)
         work = Work(group)
         self.fence(group, [member], work)
-        self._groups.write_later(work, why)
+        self._groups.write_later(work, "a member was removed")
 
 
 def check_epoch(member: Member, epoch: int, owned: Owned) -> None:

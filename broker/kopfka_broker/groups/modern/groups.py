@@ -118,6 +118,8 @@ class Work:
     """Records of the group of another kind that this one takes the place of."""
     applied: list[Callable[[], object]] = field(default_factory=list)
     """Called once the changes are made, before they are durable: timers, the old group's end."""
+    ends: bool = False
+    """The group is no more: `before` has its tombstones, and what takes its place."""
     durable: list[Callable[[], object]] = field(default_factory=list)
     """Called once they are durable, in the order in which things were written."""
 
@@ -158,8 +160,11 @@ class ModernGroups:
             return self._settle(partition, self._last.get(partition))
         write = self._journal.append(partition, records, partial(_call, work.durable))
         self._last[partition] = write
-        self.groups[group_id] = work.group
-        self._note(group_id, records[len(work.before) :])
+        if work.ends:
+            self.forget(group_id)
+        else:
+            self.groups[group_id] = work.group
+            self._note(group_id, records[len(work.before) :])
         self._apply(work)
         return self._settle(partition, write)
 
@@ -180,7 +185,7 @@ class ModernGroups:
         return [OffsetsRecord(key, None) for key in sorted(stored, key=tombstone_order)]
 
     def forget(self, group_id: str) -> ModernGroup:
-        """Forget a group whose tombstones were written; return it."""
+        """Forget a group whose tombstones were written, and return it."""
         self._records.pop(group_id, None)
         group: ModernGroup = self.groups.pop(group_id)
         return group

@@ -43,6 +43,21 @@ class ConsumerGroupSettings:
         return self.migration_policy in ("bidirectional", "downgrade")
 
 
+@dataclass(frozen=True, slots=True)
+class ShareGroupSettings:
+    """Of share groups; each field names the config it stands for."""
+
+    max_size: int = 200
+    """group.share.max.size"""
+    initialize_retry_ms: int = 30_000
+    """group.share.initialize.retry.interval.ms"""
+
+    @classmethod
+    def from_config(cls, get: Callable[[str], Any]) -> ShareGroupSettings:
+        """Read every field through `get`, which returns the value of the broker config of a given name."""
+        return cls(int(get("group.share.max.size")), int(get("group.share.initialize.retry.interval.ms")))
+
+
 _ASSIGNOR_CLASSES = {
     "org.apache.kafka.coordinator.group.assignor.UniformAssignor": "uniform",
     "org.apache.kafka.coordinator.group.assignor.RangeAssignor": "range",
