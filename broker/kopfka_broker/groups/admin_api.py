@@ -11,7 +11,9 @@ from kopfka_broker.groups.core import NOT_ASKED
 from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.ports import Node
+from kopfka_broker.groups.share.group import ShareGroup
 from kopfka_broker.security.authorizer import CLUSTER_NAME, Operation, ResourceType
+from kopfka_broker.share.states import is_share_key
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
 
@@ -84,8 +86,8 @@ class AdminApi:
             if not self._core.cluster.allows(context, Operation.DESCRIBE, resource, key):
                 return refused, _NO_NODE
             return ErrorCode.none, self._core.cluster.broker(context.listener)
-        if key_type == _SHARE and context.api_version >= 6 and len(key.rsplit(":", 2)) == 3:
-            return ErrorCode.coordinator_not_available, _NO_NODE  # there are no share groups here
+        if key_type == _SHARE and context.api_version >= 6 and is_share_key(key):
+            return ErrorCode.none, self._core.cluster.broker(context.listener)
         return ErrorCode.invalid_request, _NO_NODE
 
     # ---- ListGroups
@@ -188,6 +190,8 @@ class AdminApi:
                 raise GroupError(ErrorCode.group_id_not_found)
             if not group.is_empty:
                 raise GroupError(ErrorCode.non_empty_group)
+            if isinstance(group, ShareGroup):
+                await core.shares.end(group)
             await core.forget_offsets(group_id, core.offsets.keys(group_id), delete_group=True)
         except GroupError as refused:
             return refused.code

@@ -20,6 +20,8 @@ from kopfka_broker.groups.member_api import MemberApi
 from kopfka_broker.groups.offset_api import OffsetApi
 from kopfka_broker.groups.offsets import expired, outlived
 from kopfka_broker.groups.ports import SystemClock
+from kopfka_broker.groups.share.api import ShareGroupApi
+from kopfka_broker.groups.share.offsets_api import ShareOffsetsApi
 from kopfka_broker.groups.transactional_api import TransactionalApi
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class GroupCoordinator:
             self._transactional,
             AdminApi(core),
             ConsumerGroupApi(core),
+            ShareGroupApi(core),
+            ShareOffsetsApi(core),
         ]
         return {key: handler for api in apis for key, handler in api.handlers().items()}
 
@@ -152,6 +156,12 @@ class GroupCoordinator:
         """Give (group, topic, partition, committed offset) of every committed offset, for metrics of lag."""
         for group, topic, partition, value in self._core.offsets:
             yield group, topic, partition, value.offset
+
+    def group_sizes(self) -> Iterator[tuple[str, int]]:
+        """Give (group, members) of every group, for metrics."""
+        for groups in (self._core.membership.groups, self._core.modern.groups):
+            for group_id, group in groups.items():
+                yield group_id, len(group.members)
 
     def groups_by_state(self) -> Mapping[str, int]:
         """Return how many groups are in each state, for metrics."""

@@ -26,6 +26,7 @@ from kopfka_broker.groups.records import (
     encode_offset_key,
     encode_offset_value,
 )
+from kopfka_broker.groups.share.groups import ShareGroups
 from kopfka_broker.security.authorizer import Operation, ResourceType
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Core:
         self.journal.on_quiet = self.compaction.consider
         self.modern = ModernGroups(self.journal, self.partition)
         self.consumers = ConsumerGroups(self)
-        self.modern.kinds.append(self.consumers)
+        self.shares = ShareGroups(self)
+        self.modern.kinds += [self.consumers, self.shares]
         self.generations: dict[str, bytes] = {}
         """The stored generation of each group, as it is in the log."""
         self.foreign: dict[int, list[OffsetsRecord]] = {}

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kopfka_broker.security.authorizer import Operation, ResourceType
+    from kopfka_broker.share.coordinator import ShareCoordinator
+    from kopfka_broker.share.manager import SharePartitions
+    from kopfka_broker.share.states import SharePartitionKey
 
 __all__ = ["Clock", "Cluster", "Handler", "Node", "OffsetsLog", "OffsetsRecord", "SystemClock", "TrimmableLog"]
 
@@ -56,12 +59,35 @@ class Transactions(Protocol):
         ...
 
 
+class ShareStates(Protocol):
+    """The share coordinator, and the share partitions that consumers are working on."""
+
+    @property
+    def coordinator(self) -> ShareCoordinator:
+        """Who keeps the states."""
+        ...
+
+    @property
+    def partitions(self) -> SharePartitions:
+        """Who has them in memory."""
+        ...
+
+    def end_offset(self, key: SharePartitionKey) -> int:
+        """Return the offset after the last record of the partition that a share partition is of."""
+        ...
+
+
 class Cluster(Protocol):
     """What exists in the cluster, and where its one broker is."""
 
     @property
     def transactions(self) -> Transactions:
         """Who knows of transactions."""
+        ...
+
+    @property
+    def share(self) -> ShareStates:
+        """Who keeps the states of share partitions."""
         ...
 
     def allows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kopfka_broker.groups.modern.settings import ConsumerGroupSettings
+from kopfka_broker.groups.modern.settings import ConsumerGroupSettings, ShareGroupSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,8 @@ class GroupSettings:
 
     consumer: ConsumerGroupSettings = field(default_factory=ConsumerGroupSettings)
     """Of consumer groups (KIP-848)."""
+    share: ShareGroupSettings = field(default_factory=ShareGroupSettings)
+    """Of share groups (KIP-932)."""
 
     def metadata_too_large(self, metadata: str) -> bool:
         """Tell whether what a client wants kept with an offset is too long, counted in UTF-16 as Kafka does."""
@@ -56,4 +58,5 @@ class GroupSettings:
             offsets_retention_minutes=number("offsets.retention.minutes"),
             retention_check_interval_ms=number("offsets.retention.check.interval.ms"),
             consumer=ConsumerGroupSettings.from_config(get),
+            share=ShareGroupSettings.from_config(get),
         )

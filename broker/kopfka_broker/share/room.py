@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kopfka_broker.cluster import Cluster
+    from kopfka_broker.share.states import SharePartitionKey
 
 NAME = "__share_group_state"
 
@@ -28,6 +29,7 @@ class ShareRoom:
     """Life: construct, serve `apis`, `await load()`, run `run(stop)` as a task, `close()` before the connections."""
 
     def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         number = cluster.config.number
         store = InternalTopic(
             cluster.logs,
@@ -51,6 +53,11 @@ class ShareRoom:
     def handlers(self) -> dict[int, Any]:
         """Return the handler of each API key served here, but for ShareFetch, which reads its frames itself."""
         return {ApiKey.SHARE_ACKNOWLEDGE: self.apis.acknowledge, **self._state_apis.handlers()}
+
+    def end_offset(self, key: SharePartitionKey) -> int:
+        """Return the offset after the last record of the partition that a share partition is of."""
+        topic = self._cluster.topic(key.topic_id)
+        return 0 if topic is None else topic.partitions[key.partition].high_watermark
 
     async def load(self) -> None:
         """Replay `__share_group_state`."""
