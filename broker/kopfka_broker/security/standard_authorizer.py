@@ -187,14 +187,14 @@ def java_address(host: str) -> str:
     """Return an address as Java writes it, and so as ACLs of Kafka do: IPv6 without any shortening."""
     if ":" not in host:
         return host
+    bare, percent, scope = host.partition("%")
     try:
-        address = ipaddress.IPv6Address(host)
+        address = ipaddress.IPv6Address(bare)
     except ValueError:
         return host
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    scope = f"%{address.scope_id}" if address.scope_id else ""
-    return ":".join(f"{int(part, 16):x}" for part in address.exploded.partition("%")[0].split(":")) + scope
+    return ":".join(f"{int(part, 16):x}" for part in address.exploded.split(":")) + percent + scope
 
 
 def _acl(row: Any) -> Acl:
