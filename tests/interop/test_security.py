@@ -265,11 +265,11 @@ def _produce(client, topic):
     return errors[0] if errors else done[0].code()
 
 
-def test_kcat_over_tls_with_scram(guarded):
+def test_kcat_over_tls_with_a_password(guarded):
     path = need_command("kcat", "apt-get install kcat")
-    client = librdkafka(guarded.settings.password("SASLTLS", "SCRAM-SHA-512", "cleo", "cleo-secret"))
+    client = librdkafka(guarded.settings.password("SASLTLS", "PLAIN", "ann", "ann-secret"))
     client.pop("bootstrap.servers")
     options = [word for name, value in client.items() for word in ("-X", f"{name}={value}")]
-    command = [path, "-b", guarded.settings.listener("SASLTLS"), "-P", "-t", "cleo", *options]
+    command = [path, "-b", guarded.settings.listener("SASLTLS"), "-P", "-t", "ann", *options]
     done = subprocess.run(command, input=b"one\ntwo\n", capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
