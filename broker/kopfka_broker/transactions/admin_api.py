@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.coordinators.errors import LOG_ERRORS
-from kopfka_broker.coordinators.topics import GROUPS
 from kopfka_broker.security.authorizer import CLUSTER_NAME, Operation, ResourceType
 from kopfka_broker.transactions.errors import TransactionError
+from kopfka_broker.transactions.markers import Marker
 from kopfka_broker.transactions.state import STATES
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
@@ -173,31 +173,18 @@ class AdminApi:
         return allows(context, operation, ResourceType.CLUSTER, CLUSTER_NAME, log_denied=log_denied)
 
     async def _write(self, marker: Any, topic: str, index: int) -> ErrorCode:
-        cluster = self._core.cluster
-        partition = cluster.partition(topic, index)
-        if partition is None:
+        core = self._core
+        if core.cluster.partition(topic, index) is None:
             return ErrorCode.unknown_topic_or_partition
-        version = getattr(marker, "transaction_version", 0)
+        what = Marker(
+            marker.producer_id,
+            marker.producer_epoch,
+            marker.transaction_result,
+            marker.coordinator_epoch,
+            getattr(marker, "transaction_version", 0),
+        )
         try:
-            if topic == GROUPS:
-                await cluster.groups.end_transaction(
-                    index,
-                    marker.producer_id,
-                    marker.producer_epoch,
-                    commit=marker.transaction_result,
-                    coordinator_epoch=marker.coordinator_epoch,
-                    transaction_version=version,
-                )
-                return ErrorCode.none
-            written = partition.append_marker(
-                marker.producer_id,
-                marker.producer_epoch,
-                commit=marker.transaction_result,
-                coordinator_epoch=marker.coordinator_epoch,
-                now_ms=self._core.clock.wall_ms(),
-                transaction_version=version,
-            )
-            await partition.flushed(written.last_offset + 1)
+            await core.markers.write(what, topic, index)
         except LOG_ERRORS as error:
             code = getattr(error, "code", None)
             return code if isinstance(code, ErrorCode) else ErrorCode.unknown_server_error

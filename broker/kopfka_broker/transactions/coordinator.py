@@ -140,7 +140,12 @@ class TransactionCoordinator:
         while True:
             try:
                 value = decisions.with_partitions(
-                    known, producer_id, epoch, partitions, core.clock.wall_ms(), decisions.EPOCH_BUMPS
+                    known,
+                    producer_id,
+                    epoch,
+                    partitions,
+                    now_ms=core.clock.wall_ms(),
+                    client_version=decisions.EPOCH_BUMPS,
                 )
             except TransactionError as refused:
                 # the last transaction is still being brought to its end: that takes a moment, which is waited for

@@ -50,7 +50,7 @@ class Core:
         """Transactions that were aborted since the start because their time was over."""
         self._producer_ids = ids
         self._store = store
-        self._markers = Markers(cluster, clock)
+        self.markers = Markers(cluster, clock)
         self._waiting: dict[TransactionalId, list[asyncio.Future[None]]] = {}
         self._working: set[asyncio.Task[None]] = set()
 
@@ -151,7 +151,7 @@ class Core:
         """Tell the partitions of a transaction how it ended, and take note that they know."""
         value = known.current
         partition = self.partition(known.name)
-        await self._markers.end(known.name, value, self._store.leader_epoch(partition))
+        await self.markers.end(known.name, value, self._store.leader_epoch(partition))
         while True:
             done = decisions.completed(value, self.clock.wall_ms())
             record = StateRecord(encode_key(known.name), encode_value(done))

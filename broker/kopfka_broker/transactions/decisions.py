@@ -74,9 +74,9 @@ def initialised(
         return replace(idle, producer_epoch=bumped, last_epoch=NO_EPOCH)
     if current.producer_epoch in (NO_EPOCH, expected[1]):
         return replace(idle, producer_epoch=bumped, last_epoch=current.producer_epoch)
-    if expected[1] == current.last_epoch:
-        return idle  # asked again by a client that did not hear of the bump
-    _refuse(ErrorCode.producer_fenced)
+    if expected[1] != current.last_epoch:
+        _refuse(ErrorCode.producer_fenced)
+    return idle  # asked again by a client that did not hear of the bump
 
 
 def _may_go_on(current: Transaction, expected: tuple[int, int]) -> bool:
@@ -92,6 +92,7 @@ def with_partitions(
     producer_id: int,
     epoch: int,
     partitions: Collection[TopicPartition],
+    *,
     now_ms: int,
     client_version: int,
 ) -> Transaction | None:
@@ -167,7 +168,7 @@ def ended(
     same = current.producer_epoch == epoch
     state = current.state
     if state in ENDING:
-        if not current.producer_epoch == epoch + 1:
+        if current.producer_epoch != epoch + 1:
             _refuse(ErrorCode.producer_fenced)
         _refuse(_while_ending(state, commit))
     if not same and not (again and state in (State.COMPLETE_COMMIT, State.COMPLETE_ABORT)):

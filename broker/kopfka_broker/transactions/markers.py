@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kio.schema.errors import ErrorCode
 
@@ -26,6 +26,16 @@ _SETTLED = frozenset({ErrorCode.invalid_producer_epoch, ErrorCode.transaction_co
 log = logging.getLogger(__name__)
 
 
+class Marker(NamedTuple):
+    """What a partition is told of the end of a transaction."""
+
+    producer_id: int
+    producer_epoch: int
+    commit: bool
+    coordinator_epoch: int
+    transaction_version: int
+
+
 class Markers:
     """Writes the markers of one coordinator."""
 
@@ -36,9 +46,16 @@ class Markers:
     async def end(self, name: str, transaction: Transaction, coordinator_epoch: int) -> None:
         """Return once every partition that is still there has the marker, durably; a full disk is waited for."""
         left, pause = list(transaction.partitions), _FIRST_RETRY_S
+        marker = Marker(
+            transaction.producer_id,
+            transaction.producer_epoch,
+            transaction.state is State.PREPARE_COMMIT,
+            coordinator_epoch,
+            transaction.client_version,
+        )
         while left:
             # all markers are written before the first wait, so that one sync is enough for those of a log
-            results = await asyncio.gather(*(self._tell(each, transaction, coordinator_epoch) for each in left))
+            results = await asyncio.gather(*(self._tell(marker, each) for each in left))
             failed = [(each, wrong) for each, wrong in zip(left, results, strict=True) if wrong is not None]
             if not failed:
                 return
@@ -51,33 +68,42 @@ class Markers:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_RETRY_S)
 
-    async def _tell(self, place: TopicPartition, transaction: Transaction, coordinator_epoch: int) -> str | None:
+    async def write(self, marker: Marker, topic: str, index: int) -> None:
+        """Write a marker to a partition that is there; return once it is durable.
+
+        Raises:
+            KopfkaError: it was not written, or is not durable.
+        """
+        if topic == GROUPS:
+            await self._cluster.groups.end_transaction(
+                index,
+                marker.producer_id,
+                marker.producer_epoch,
+                commit=marker.commit,
+                coordinator_epoch=marker.coordinator_epoch,
+                transaction_version=marker.transaction_version,
+            )
+            return
+        partition = self._cluster.partition(topic, index)
+        assert partition is not None
+        written = partition.append_marker(
+            marker.producer_id,
+            marker.producer_epoch,
+            commit=marker.commit,
+            coordinator_epoch=marker.coordinator_epoch,
+            now_ms=self._clock.wall_ms(),
+            transaction_version=marker.transaction_version,
+        )
+        await partition.flushed(written.last_offset + 1)
+
+    async def _tell(self, marker: Marker, place: TopicPartition) -> str | None:
         """Write one marker; None once it is durable or nobody needs it, else what went wrong."""
         topic, index = place
-        commit = transaction.state is State.PREPARE_COMMIT
         partition = self._cluster.partition(topic, index)
         if partition is None:
             return None  # deleted
         try:
-            if topic == GROUPS:
-                await self._cluster.groups.end_transaction(
-                    index,
-                    transaction.producer_id,
-                    transaction.producer_epoch,
-                    commit=commit,
-                    coordinator_epoch=coordinator_epoch,
-                    transaction_version=transaction.client_version,
-                )
-                return None
-            marker = partition.append_marker(
-                transaction.producer_id,
-                transaction.producer_epoch,
-                commit=commit,
-                coordinator_epoch=coordinator_epoch,
-                now_ms=self._clock.wall_ms(),
-                transaction_version=transaction.client_version,
-            )
-            await partition.flushed(marker.last_offset + 1)
+            await self.write(marker, topic, index)
         except LOG_ERRORS as error:
             if getattr(error, "code", None) in _SETTLED or self._cluster.partition(topic, index) is not partition:
                 return None

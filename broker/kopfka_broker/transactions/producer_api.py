@@ -179,7 +179,9 @@ class ProducerApi:
         core = self._core
         known = core.known(name)
         now = core.clock.wall_ms()
-        value = decisions.with_partitions(known, producer_id, epoch, partitions, now, client_version)
+        value = decisions.with_partitions(
+            known, producer_id, epoch, partitions, now_ms=now, client_version=client_version
+        )
         if value is not None:
             await core.store(known, value)
 
