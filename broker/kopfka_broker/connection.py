@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.context import Caller
 from kopfka_broker.dispatch import Deferred
 from kopfka_runtime.errors import KopfkaError
+from kopfka_wire.errors import WireError
 from kopfka_wire.framing import FrameReader
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 class _Slot:
     """The place of one answer in the order of answers."""
 
-    __slots__ = ("buffers", "done", "size", "started", "started_at")
+    __slots__ = ("buffers", "done", "local", "size", "started", "started_at")
 
     def __init__(self, started: Started, started_at: float) -> None:
         self.started = started
@@ -48,6 +48,7 @@ class _Slot:
         self.done = False
         self.buffers: Buffers | None = None
         self.size = 0  # of the request, where memory for requests is limited
+        self.local = -1.0  # seconds of work before it waited, -1 where it did not wait
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -66,8 +67,9 @@ class Connection(asyncio.BufferedProtocol):
         self.active_at = time.monotonic()
         self._authenticator: Authenticator | None = None
         self._frames = FrameReader(state.scratch, state.largest_request)
-        self._queue: deque[bytearray] = deque()
-        self._slots: deque[_Slot] = deque()
+        # lists, not deques: empty, they cost nothing, and they stay short
+        self._queue: list[bytearray] = []
+        self._slots: list[_Slot] = []
         self._blocking: _Slot | None = None
         self._waiting: asyncio.Future[Buffers | None] | None = None
         self._unmuting: asyncio.TimerHandle | None = None
@@ -76,6 +78,11 @@ class Connection(asyncio.BufferedProtocol):
         self._choked = False
         self._reading = True
         self._stopping = False
+
+    @property
+    def listener(self) -> str:
+        """The name of the listener it came in by."""
+        return self._entrance.listener.name
 
     @property
     def idle(self) -> bool:
@@ -174,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
             and not caller.muted_until
             and len(self._slots) < _MOST_UNANSWERED
         ):
-            self._start(queue.popleft())
+            self._start(queue.pop(0))
         self._flush()
         if caller.muted_until and self._unmuting is None:
             self._unmute()
@@ -219,8 +226,11 @@ class Connection(asyncio.BufferedProtocol):
             if answer and len(answer) > 1:
                 self._flush()  # records: the client is to be found slow before more of them are read for it
         elif isinstance(answer, Deferred):
+            slot.local = time.perf_counter() - started_at
             self._when_done(answer.answer, slot)
         else:
+            if isinstance(answer, asyncio.Future):
+                slot.local = time.perf_counter() - started_at
             self._blocking = slot
             self._when_done(answer, slot)
 
@@ -249,6 +259,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _when_done(self, answer: Awaitable[Buffers | None], slot: _Slot) -> None:
         future: asyncio.Future[Buffers | None]
+        self._state.dispatcher.metrics.waiting[slot.started.api] += 1
         if isinstance(answer, asyncio.Future):
             future = answer
             if self._blocking is slot:
@@ -258,6 +269,7 @@ class Connection(asyncio.BufferedProtocol):
         future.add_done_callback(lambda done: self._answered(done, slot))
 
     def _answered(self, done: asyncio.Future[Buffers | None], slot: _Slot) -> None:
+        self._state.dispatcher.metrics.waiting[slot.started.api] -= 1
         if self._blocking is slot:
             self._blocking = self._waiting = None
         if done.cancelled():
@@ -266,6 +278,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is None:
             if error is not None and not isinstance(error, KopfkaError):
                 log.error("%s failed after its client had gone", slot.started.api.name, exc_info=error)
+            return
+        if isinstance(error, WireError):
+            self._close(str(error))
             return
         if error is not None:
             log.error(
@@ -288,9 +303,12 @@ class Connection(asyncio.BufferedProtocol):
         now = time.perf_counter()
         metrics = self._state.dispatcher.metrics
         while slots and slots[0].done:
-            slot = slots.popleft()
-            metrics.answered(slot.started.api, now - slot.started_at)
+            slot = slots.pop(0)
+            seconds = now - slot.started_at
+            metrics.answered(slot.started.api, seconds, slot.local)
             buffers = slot.buffers
+            if seconds >= metrics.log_over:
+                self._state.request_log(slot.started, seconds, slot.local, sum(map(len, buffers or ())))
             if buffers is None:
                 continue
             header = slot.started.header

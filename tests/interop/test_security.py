@@ -29,9 +29,9 @@ from kopfka_runtime.settings import format_properties
 from support.certificates import Authority
 from support.java import LAUNCH_FLAGS
 from support.kafka import ApacheKafka
+from support.logins import IdentityProvider, SecuredSettings
 from support.prerequisites import need_command, need_java
 from support.processes import BrokerProcess, free_port
-from support.logins import IdentityProvider, SecuredSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

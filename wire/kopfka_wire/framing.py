@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from kopfka_wire.errors import FrameTooLargeError
 
 if TYPE_CHECKING:
-    from collections import deque
+    from collections.abc import MutableSequence
 
 FIRST_RESERVE: Final = 1024 * 1024
 """Bytes reserved at once for a message whose size is above that; four times as many each time they are used up."""
@@ -53,7 +53,7 @@ class FrameReader:
             self._frame = frame = grown
         return memoryview(frame)[self._filled :]
 
-    def take(self, count: int, into: deque[bytearray]) -> None:
+    def take(self, count: int, into: MutableSequence[bytearray]) -> None:
         """Take `count` bytes that were put into `space()`, and append the messages they complete, without their size.
 
         Raises:
@@ -67,7 +67,7 @@ class FrameReader:
             into.append(self._frame)
             self._frame = None
 
-    def _cut(self, data: memoryview, into: deque[bytearray]) -> None:
+    def _cut(self, data: memoryview, into: MutableSequence[bytearray]) -> None:
         position, end = 0, len(data)
         while position < end:
             part = self._part

@@ -169,7 +169,7 @@ class ScramExchange:
 
     def _final(self, token: bytes, challenge: _Challenge) -> bytes:
         message = _match(_CLIENT_FINAL, token)
-        # librdkafka before 2.3 puts its own nonce before the whole once more: refused, by Kafka as well (CVE-2024-56128)
+        # librdkafka before 2.3 puts its own nonce before it once more: refused, by Kafka as well (CVE-2024-56128)
         if message["nonce"] != challenge.nonce:
             raise InvalidTokenError("the nonce is another one")
         signed = f"{challenge.client_first_bare},{challenge.server_first},{message['unproved']}".encode()
