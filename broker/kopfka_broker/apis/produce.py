@@ -140,8 +140,6 @@ class ProduceApi:
     ) -> Deferred | Buffers | None:
         """Append the batches of all partitions but those that are `refused`, whose answers are given."""
         version = context.api_version
-        if request.acks not in _KNOWN_ACKS:
-            return self._refuse(version, request, _INVALID_REQUIRED_ACKS)
         now_ms = wall_clock_ms()
         answer: list[tuple[TopicKey, list[PartitionResult]]] = []
         waiting: list[tuple[PartitionLog, int, int, int]] = []
@@ -206,16 +204,18 @@ class ProduceApi:
             return PartitionResult(index, _UNKNOWN_TOPIC_OR_PARTITION), None
         traffic = self._cluster.metrics.topic(topic.name)
         traffic.produce_requests += 1
+        fault = batch_fault(records, context.api_version)
+        if fault or records is None:
+            traffic.failed_produce_requests += 1
+            return PartitionResult(index, fault), None
+        if request.acks not in _KNOWN_ACKS:
+            return PartitionResult(index, _INVALID_REQUIRED_ACKS), None
         if topic.name in INTERNAL_TOPICS and context.client_id != _ADMIN_CLIENT:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, _INVALID_TOPIC), None
         if request.acks == _ALL and self._cluster.min_insync_replicas(topic) > 1:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, _NOT_ENOUGH_REPLICAS), None
-        fault = batch_fault(records, context.api_version)
-        if fault or records is None:
-            traffic.failed_produce_requests += 1
-            return PartitionResult(index, fault), None
         log = topic.partitions[index]
         end = log.log_end_offset
         try:
