@@ -68,6 +68,8 @@ class Broker:
         try:
             self._network = Network(cluster)
             self._server = Server(self._dispatcher(), server_settings(cluster.config), self._network.limits)
+            self._server.state.request_log = cluster.request_log.answered
+            cluster.metrics.connections = self._network.connections
             ports = await self._server.start(self._network.entrances)
             cluster.listeners = cluster.listeners.bound_to(ports)
         except BaseException:

@@ -16,6 +16,7 @@ from kopfka_broker.features import TRANSACTION_VERSION, Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metadata_store import MetadataStore
 from kopfka_broker.metrics import BrokerMetrics
+from kopfka_broker.request_log import RequestLog
 from kopfka_broker.security.authorizer import authorizer_from
 from kopfka_broker.security.credentials import ScramCredentials
 from kopfka_broker.security.quotas import ClientQuotas
@@ -51,6 +52,7 @@ class Cluster:
         self.config = config
         self.listeners = listeners
         self.metrics = BrokerMetrics()
+        self.request_log = RequestLog(config, self.metrics.requests)
         self.features = Features()
         self.documents = MetadataStore(directory)
         self.group_configs = GroupConfigs(config, self.documents)
@@ -116,6 +118,8 @@ class Cluster:
         self.tokens.load()
         self.quotas.load()
         self.config.on_change(self._apply_topic_defaults)
+        self.config.on_change(self.request_log.refresh)
+        self.request_log.refresh()
         if self.config.altered[""] or len(self.config.altered) > 1:
             self._apply_topic_defaults()
 
@@ -259,7 +263,7 @@ class Cluster:
         Raises:
             StorageError: it cannot be kept; the levels are as they were.
         """
-        self.documents.document(_FEATURES).save(self.features.chosen | levels)
+        self.documents.document(_FEATURES).save({**self.features.chosen, **levels})
         self.features.finalize(levels)
 
     def _apply_topic_defaults(self) -> None:

@@ -60,6 +60,10 @@ class Started:
     header: bytes
     """What stands before the body of the answer."""
     answer: RawAnswer
+    context: RequestContext | None = None
+    """Whose request it is; None of ApiVersions, which comes before there is anything to know."""
+    size: int = 0
+    """Bytes of the request."""
 
 
 class Dispatcher:
@@ -111,11 +115,21 @@ class Dispatcher:
         position = form.skip_header_tags(frame, header.end)
         before = form.response_header(header.correlation_id)
         if raw is not None:
-            return Started(api, before, raw(frame, position, context, form))
+            return Started(api, before, raw(frame, position, context, form), context, len(frame))
         request = form.read_request(frame, position)
         if self._throttling.measures_time and api not in _EXEMPT:
-            return Started(api, before, _answer_in_time(self._handlers[key], request, context, form, self._throttling))
-        return Started(api, before, _answer(self._handlers[key], request, context, form))
+            work: Awaitable[Any] = _answer_in_time(self._handlers[key], request, context, self._throttling)
+        else:
+            work = self._handlers[key](request, context)
+        return Started(api, before, self._counted(api, work, form), context, len(frame))
+
+    async def _counted(self, api: ApiKey, work: Awaitable[Any], form: Codec) -> Buffers:
+        """Write an answer, and count it where it says that the whole request failed."""
+        response = await work
+        code = getattr(response, "error_code", None)
+        if code:
+            self.metrics.failed(api, code.name.upper())
+        return [form.write_response(response)]
 
     def api_versions(self, frame: memoryview, header: RequestHeader, caller: Caller) -> tuple[Started, bool]:
         """Answer ApiVersions, and tell whether the client was given what it asked for."""
@@ -132,18 +146,11 @@ class Dispatcher:
         ), known
 
 
-async def _answer(handler: Handler, request: Any, context: RequestContext, form: Codec) -> Buffers | None:
-    response = await handler(request, context)
-    return [form.write_response(response)]
-
-
-async def _answer_in_time(
-    handler: Handler, request: Any, context: RequestContext, form: Codec, throttling: Throttling
-) -> Buffers | None:
-    """As `_answer`, where somebody has a quota for the time that requests take."""
+async def _answer_in_time(handler: Handler, request: Any, context: RequestContext, throttling: Throttling) -> Any:
+    """As the handler itself, where somebody has a quota for the time that requests take."""
     work: Stopwatch[Any] = Stopwatch(handler(request, context))  # type: ignore[arg-type]
     response = await work
     wait = timedelta(milliseconds=throttling.answered(context, work.seconds))
     if wait > getattr(response, "throttle_time", wait):
         response = replace(response, throttle_time=wait)
-    return [form.write_response(response)]
+    return response

@@ -61,6 +61,8 @@ class ListenerLimits:
     rate: Rate = field(default_factory=Rate)
     """listener.name.NAME.max.connection.creation.rate."""
     count: int = 0
+    accepted: int = 0
+    """How many connections there ever were."""
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ class ConnectionLimits:
         """Count a connection in."""
         self.count += 1
         listener.count += 1
+        listener.accepted += 1
         self.hosts[host] += 1
         for rate in (self.rate, listener.rate, self._host_rates.get(host)):
             if rate is not None:

@@ -6,6 +6,7 @@ import argparse
 import gc
 import logging
 import sys
+from functools import partial
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,11 +124,13 @@ async def _serve_health(broker: Broker, options: Options, listener: Listener) ->
     if options.health == "off":
         return None
     from kopfka_broker.collector import BrokerCollector  # noqa: PLC0415
+    from kopfka_broker.partition_metrics import partition_metrics  # noqa: PLC0415
     from kopfka_runtime.health import DEFAULT_PORT, Health, serve_health  # noqa: PLC0415
 
     health = Health()
     health.add_readiness("broker", broker.unready)
     health.add_collector(BrokerCollector(broker.cluster))
+    health.add_text(partial(partition_metrics, broker.cluster))
     address = _address(options.health, "--health")
     host, port = (address.host, address.port) if address else (listener.host, DEFAULT_PORT)
     return await serve_health(health, host, port)

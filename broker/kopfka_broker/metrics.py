@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from kopfka_broker.histogram import Histogram
+from kopfka_wire.apis import ApiKey
 
 if TYPE_CHECKING:
-    from kopfka_wire.apis import ApiKey
+    from collections.abc import Callable, Container, Iterable
+
+NEVER: Final = math.inf
+
+# requests that wait inside of their handlers: for other members of their group
+_WAITING: Final = frozenset({ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
 
 
 @dataclass(slots=True)
@@ -21,18 +31,48 @@ class TopicTraffic:
     failed_produce_requests: int = 0
     failed_fetch_requests: int = 0
 
+    def add(self, other: TopicTraffic) -> None:
+        """Count what another counted as well."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(slots=True)
+class ApiTimes:
+    """How long the requests of one API took: altogether, in work, and waiting for something else."""
+
+    total: Histogram = field(default_factory=Histogram)
+    local: Histogram = field(default_factory=Histogram)
+    remote: Histogram = field(default_factory=Histogram)
+
 
 @dataclass(slots=True)
 class RequestMetrics:
-    """How many requests were answered, and how long they took, by API."""
+    """How many requests were answered, how long they took and how they ended, by API."""
 
-    counts: dict[ApiKey, int] = field(default_factory=dict)
-    seconds: dict[ApiKey, float] = field(default_factory=dict)
+    apis: dict[ApiKey, ApiTimes] = field(default_factory=dict)
+    errors: Counter[tuple[ApiKey, str]] = field(default_factory=Counter)
+    waiting: Counter[ApiKey] = field(default_factory=Counter)
+    """Requests that were begun and whose answers are not ready."""
+    log_over: float = NEVER
+    """Requests that took so many seconds are to be told to the request log."""
 
-    def answered(self, api: ApiKey, seconds: float) -> None:
-        """Count one answer."""
-        self.counts[api] = self.counts.get(api, 0) + 1
-        self.seconds[api] = self.seconds.get(api, 0.0) + seconds
+    def answered(self, api: ApiKey, seconds: float, local: float = -1.0) -> None:
+        """Count one answer; `local` are the seconds its handler worked, -1 where it did nothing else."""
+        times = self.apis.get(api)
+        if times is None:
+            times = self.apis[api] = ApiTimes()
+        times.total.add(seconds)
+        if local < 0 and api not in _WAITING:
+            times.local.add(seconds)
+        else:
+            local = max(local, 0.0)
+            times.local.add(local)
+            times.remote.add(seconds - local)
+
+    def failed(self, api: ApiKey, error: str) -> None:
+        """Count an answer that says of its whole request that it failed."""
+        self.errors[api, error] += 1
 
 
 class BrokerMetrics:
@@ -41,6 +81,9 @@ class BrokerMetrics:
     def __init__(self) -> None:
         self.requests = RequestMetrics()
         self.topics: dict[str, TopicTraffic] = {}
+        self.connections: Callable[[], Iterable[tuple[str, int, int]]] = tuple
+        """Gives, of each listener, its name, how many connections it has, and how many it has ever had."""
+        self._deleted = TopicTraffic()
 
     def topic(self, name: str) -> TopicTraffic:
         """Return the counters of one topic."""
@@ -48,3 +91,15 @@ class BrokerMetrics:
         if found is None:
             found = self.topics[name] = TopicTraffic()
         return found
+
+    def all_topics(self) -> TopicTraffic:
+        """Return the sums over all topics, deleted ones too."""
+        total = TopicTraffic()
+        for each in (self._deleted, *self.topics.values()):
+            total.add(each)
+        return total
+
+    def forget_deleted(self, existing: Container[str]) -> None:
+        """Keep no counters of topics that are not there any more."""
+        for name in [name for name in self.topics if name not in existing]:
+            self._deleted.add(self.topics.pop(name))

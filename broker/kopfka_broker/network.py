@@ -16,6 +16,8 @@ from kopfka_broker.security.entrance import Entrance, entrance
 from kopfka_broker.server import ServerSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.security.scram import ScramCredential, TokenCredential
@@ -48,6 +50,10 @@ class Network:
             self._add_users()
         config.on_change(self._changed)
         config.on_check(self.check)
+
+    def connections(self) -> Iterable[tuple[str, int, int]]:
+        """Give, of each listener, its name, how many connections it has, and how many it has ever had."""
+        return [(each.listener.name, own.count, own.accepted) for each, own in self.entrances.items()]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at certificates until `stop` is set."""
@@ -113,8 +119,7 @@ class ClusterCredentials:
 
     def token(self, mechanism: str, token_id: str) -> TokenCredential | None:
         """Return the credential of a delegation token that has not expired."""
-        tokens = getattr(self._cluster, "tokens", None)
-        return None if tokens is None else tokens.credential(mechanism, token_id)
+        return self._cluster.tokens.credential(mechanism, token_id)
 
 
 def server_settings(config: BrokerConfig) -> ServerSettings:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from kopfka_broker.connection import Connection
-    from kopfka_broker.dispatch import Dispatcher
+    from kopfka_broker.dispatch import Dispatcher, Started
     from kopfka_broker.limits import ConnectionLimits, ListenerLimits
     from kopfka_broker.listeners import Listener
     from kopfka_broker.security.entrance import Entrance
@@ -42,6 +42,10 @@ class ServerSettings:
     queued_max_request_bytes: int = -1
 
 
+def _nothing(*_: object) -> None:
+    """Tell nobody."""
+
+
 @dataclass(slots=True)
 class ServerState:
     """What all connections share."""
@@ -50,6 +54,8 @@ class ServerState:
     settings: ServerSettings
     limits: ConnectionLimits
     memory: RequestMemory | None
+    request_log: Callable[[Started, float, float, int], None] = _nothing
+    """Takes requests that took longer than the metrics' `log_over`: seconds, those of work, bytes of the answer."""
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(_SCRATCH_BYTES)))
     connections: dict[Connection, ListenerLimits] = field(default_factory=dict)
     """Those that were accepted, also while TLS is being established, with the limits they count for."""

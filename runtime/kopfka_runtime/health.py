@@ -17,7 +17,7 @@ from kopfka_runtime.errors import AddressInUseError
 from kopfka_runtime.network import bind_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.registry import Collector
 
@@ -37,6 +37,7 @@ class Health:
         self._alive: dict[str, Check] = {}
         self._ready: dict[str, Check] = {}
         self._collectors: list[Collector] = []
+        self._texts: list[Callable[[], Iterator[bytes]]] = []
 
     def add_liveness(self, name: str, check: Check) -> None:
         """Add a check whose failure means: restart this process."""
@@ -50,6 +51,13 @@ class Health:
         """Add a source of metrics; its `collect` is called at each scrape, on the event loop's thread."""
         self._collectors.append(collector)
 
+    def add_text(self, source: Callable[[], Iterator[bytes]]) -> None:
+        """Add a source of many metrics, which gives them in Prometheus's text format, piece by piece.
+
+        Whatever else the event loop has to do is done between two pieces.
+        """
+        self._texts.append(source)
+
     def liveness(self) -> dict[str, str | None]:
         """Run the liveness checks: None, or what is wrong, for each name."""
         return {name: check() for name, check in self._alive.items()}
@@ -58,8 +66,16 @@ class Health:
         """Run the readiness checks, after the liveness checks: None, or what is wrong, for each name."""
         return self.liveness() | {name: check() for name, check in self._ready.items()}
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         """Return every metric in Prometheus's text format, version 0.0.4."""
+        pieces = [self._collected()]
+        for source in self._texts:
+            for piece in source():
+                pieces.append(piece)
+                await asyncio.sleep(0)
+        return b"".join(pieces)
+
+    def _collected(self) -> bytes:
         # imported at the first scrape: a process that is not scraped does not pay for it
         from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector  # noqa: PLC0415
         from prometheus_client.exposition import generate_latest  # noqa: PLC0415
@@ -84,7 +100,7 @@ async def serve_health(health: Health, host: str, port: int) -> asyncio.Server:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             async with asyncio.timeout(_REQUEST_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_answer(health, head))
+                writer.write(await _answer(health, head))
                 await writer.drain()
         writer.close()
 
@@ -98,7 +114,7 @@ async def serve_health(health: Health, host: str, port: int) -> asyncio.Server:
         ) from error
 
 
-def _answer(health: Health, head: bytes) -> bytes:
+async def _answer(health: Health, head: bytes) -> bytes:
     method, _, rest = head.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
     kind = "text/plain; charset=utf-8"
@@ -109,7 +125,7 @@ def _answer(health: Health, head: bytes) -> bytes:
     elif path == b"/readyz":
         status, body = _report(health.readiness)
     elif path == b"/metrics":
-        status, body, kind = "200 OK", health.metrics(), "text/plain; version=0.0.4; charset=utf-8"
+        status, body, kind = "200 OK", await health.metrics(), "text/plain; version=0.0.4; charset=utf-8"
     else:
         status, body = "404 Not Found", b"served here: /healthz /livez /readyz /metrics\n"
     lines = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"

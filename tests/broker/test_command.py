@@ -64,7 +64,7 @@ def test_health_and_metrics(tmp_path):
             'kafka_network_requestmetrics_requests_total{request="Produce"} 1.0',
             "kafka_server_replicamanager_underreplicatedpartitions 0.0",
             "kafka_controller_kafkacontroller_activecontrollercount 1.0",
-            'kafka_log_log_logendoffset{partition="0",topic="t"} 1.0',
+            'kafka_log_log_logendoffset{partition="0",topic="t"} 1',
             "kafka_coordinator_group_groupmetadatamanager_numgroups 1.0",
             "kafka_coordinator_group_groupmetadatamanager_numgroupsempty 1.0",
             'kafka_consumergroup_lag{consumergroup="g",partition="0",topic="t"} 1.0',

@@ -15,6 +15,7 @@ from kopfka_broker.apis.configs import DENIED, ConfigResource, may_configure
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.config import loggers
 from kopfka_broker.config.definitions import ConfigType, definitions
+from kopfka_broker.config.listener import listener_setting, setting_definition
 from kopfka_broker.config.values import check_topic_configs
 from kopfka_broker.security.authorizer import Operation
 from kopfka_broker.storage import StorageError
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 
 _SET, _DELETE, _APPEND, _SUBTRACT = range(4)
 _VERBS: Final = {_APPEND: "append", _SUBTRACT: "subtract"}
+# the stores of TLS, which Kafka changes at run time for one listener at a time (SslConfigs.RECONFIGURABLE_CONFIGS)
+_PER_LISTENER = frozenset(
+    {
+        "ssl.key.password",
+        *(f"ssl.keystore.{part}" for part in ("type", "location", "password", "certificate.chain", "key")),
+        *(f"ssl.truststore.{part}" for part in ("type", "location", "password", "certificates")),
+    }
+)
 _DEFAULTS_REFUSED: Final = "Default {} resources are not allowed."
 
 
@@ -150,6 +159,17 @@ class AlterConfigApis:
         if name:
             self._check_node(name, "Unexpected broker id, expected {}, but received {}")
         for each in changes.configs:
+            if each.name in _PER_LISTENER:
+                raise ApiError(
+                    ErrorCode.invalid_request,
+                    "These security configs can be dynamically updated only per-listener using the listener prefix: "
+                    f"[{each.name}]",
+                )
+            if listener_setting(each.name) and not name:
+                raise ApiError(
+                    ErrorCode.invalid_request,
+                    f"Cannot update these configs at default cluster level, broker id must be specified: [{each.name}]",
+                )
             if each.name not in known:
                 continue  # Kafka keeps settings of plug-ins it does not know itself
             update = known[each.name].update
@@ -183,12 +203,15 @@ class AlterConfigApis:
                     ErrorCode.invalid_config, f"Config value {verb} is not allowed for config key: {each.name}"
                 )
         after = changes.after(before, known, inherited)
-        for key, text in after.items():
-            try:
-                if key in known:
-                    known[key].parse(text)
-            except SettingsError as error:
-                raise ApiError(ErrorCode.invalid_request, str(error)) from None
+        try:
+            for key, text in after.items():
+                definition = setting_definition(key)
+                if definition is not None:
+                    definition.parse(text)
+            if after != before:
+                config.check(changes.name, after)
+        except SettingsError as error:
+            raise ApiError(ErrorCode.invalid_request, str(error)) from None
         if not validate_only and after != before:
             self._cluster.alter_broker_config(changes.name, after)
 
@@ -200,6 +223,7 @@ class AlterConfigApis:
         if not validate_only:
             for each in changes.configs:
                 loggers.set_level(each.name, each.value if each.config_operation == _SET else None)
+            self._cluster.request_log.refresh()
 
     # -- groups and client metrics ------------------------------------------------------------------------------------
 

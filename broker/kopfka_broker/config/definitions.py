@@ -37,6 +37,17 @@ class ConfigType(enum.IntEnum):
     PASSWORD = 9
 
 
+_OWN: dict[str, dict[str, Any]] = {
+    "kopfka.slow.request.ms": {
+        "type": "LONG",
+        "default": "1000",
+        "valid": "[-1,...]",
+        "doc": "Requests that take longer are told in the log; -1 for none.",
+        "update": "cluster-wide",
+    }
+}
+"""Broker configs that Kafka does not have."""
+
 _WHOLE_BITS = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
 _BOUNDS = re.compile(r"\[(-?[\d.]+),\.\.\.(?:,(-?[\d.]+))?\](?: or (-?\d+))?$")
 _CHOICE = re.compile(r"(\(case insensitive\) )?\[([^\]:]+)\]$")
@@ -145,10 +156,11 @@ def definitions() -> Definitions:
     """Read the data file, once."""
     data = json.loads(Path(__file__).with_name("kafka.json").read_bytes())
     return Definitions(
+        {name: _definition(name, entry) for name, entry in (data["broker"] | _OWN).items()},
         *(
             {name: _definition(name, entry) for name, entry in data[part].items()}
-            for part in ("broker", "topic", "group", "client-metrics")
-        )
+            for part in ("topic", "group", "client-metrics")
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from kopfka_broker.storage.checkpoints import sync_data, sync_directory
+from kopfka_broker.histogram import Histogram
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc
 
@@ -84,6 +85,8 @@ class Flusher:
         self._executor: ThreadPoolExecutor | None = None
         self._waiting: dict[Flushable, list[asyncio.Future[None]]] = {}
         self._running: asyncio.Task[None] | None = None
+        self.times = Histogram()
+        """Of each round, which is one wait for the disk for all who wait."""
 
     async def flush(self, target: Flushable) -> None:
         """Return once all that `target` has now is on disk.
@@ -162,7 +165,9 @@ class Flusher:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="fdatasync")
         loop = asyncio.get_running_loop()
+        began = loop.time()
         results = await loop.run_in_executor(self._executor, _run_all, [job for _, job in jobs])
+        self.times.add(loop.time() - began)
         for (target, job), wrong in zip(jobs, results, strict=True):
             target.end_flush(job, wrong)
             _answer(round_[target], wrong)

@@ -79,11 +79,11 @@ class TelemetryValues:
         for numbers in self._clients.values():
             own = {name: getattr(numbers.client, name) for name in _LABELS}
             for kept, kind, suffix in ((numbers.gauges, "gauge", ""), (numbers.counters, "counter", "_total")):
-                for (name, labels), value in kept.items():
+                for (name, labels), number in kept.items():
                     family = families.get(f"{kind} {name}")
                     if family is None:
                         family = families[f"{kind} {name}"] = Metric(name, "Sent by clients (KIP-714).", kind)
-                    family.add_sample(name + suffix, own | dict(labels), value)
+                    family.add_sample(name + suffix, own | dict(labels), number)
         yield from families.values()
 
 
