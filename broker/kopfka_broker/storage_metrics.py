@@ -23,7 +23,7 @@ def storage_metrics(logs: LogManager, now_ms: int) -> Iterator[Metric]:
     since = now_ms - stats.last_run_ms if stats.last_run_ms != _NEVER else 0
     prefix, managed = "kafka_log_logcleaner", "kafka_log_logcleanermanager"
     for name, what, value in (
-        (f"{prefix}_cleaner_recopy_percent", "Bytes left of those read by the last cleaning.", stats.last_recopy_percent),
+        (f"{prefix}_cleaner_recopy_percent", "Bytes left by the last cleaning, in percent.", stats.last_recopy_percent),
         (f"{prefix}_max_clean_time_secs", "Seconds of the last cleaning.", stats.last_seconds),
         (f"{prefix}_max_buffer_utilization_percent", "How full its memory of keys was.", stats.last_buffer_percent),
         (f"{prefix}_deadthreadcount", "Cleaner threads that died.", 0),
