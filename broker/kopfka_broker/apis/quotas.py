@@ -208,7 +208,8 @@ def _check_value(kinds: dict[QuotaKey, str], key: str, value: float) -> None:
     if kind == "DOUBLE" or math.isnan(value):
         return
     if value > _LARGEST[kind]:
-        raise ApiError(ErrorCode.invalid_request, f"Proposed value for {key} is too large for a {kind}.")
+        article = "an" if kind == "INT" else "a"
+        raise ApiError(ErrorCode.invalid_request, f"Proposed value for {key} is too large for {article} {kind}.")
     if value != int(value):
         raise ApiError(ErrorCode.invalid_request, f"{key} cannot be a fractional value.")
 
