@@ -28,9 +28,11 @@ class _JsonFormatter(_TextFormatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        # what a record says in parts as well: logger.info(..., extra={"fields": {...}})
+        entry |= {key: value for key, value in getattr(record, "fields", {}).items() if key not in entry}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry, ensure_ascii=False, default=str)
 
 
 def setup_logging(level: str | None = None, style: str | None = None) -> None:
