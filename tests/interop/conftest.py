@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from support.differential import BASE_TIME, RECORDS, TOPIC, Side
 from support.java import JavaTools, kafka_classpath
 from support.kafka import running_kafka
+from support.logins import Guarded, IdentityProvider, running_guarded
 from support.prerequisites import need_java
 from support.processes import free_port, running_broker
 from support.raw_protocol import RawConnection, record_batch
@@ -116,6 +117,22 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[SecuredSi
         yield made
         for side in made:
             side.close()
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[IdentityProvider]:
+    provider = IdentityProvider()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def guarded(
+    request: pytest.FixtureRequest, provider: IdentityProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guarded]:
+    """Run a broker with a listener of every security protocol (see `support.logins`)."""
+    with running_guarded(request.param, provider, tmp_path_factory.mktemp("guarded")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

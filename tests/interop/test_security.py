@@ -1,109 +1,28 @@
 """Every security protocol and mechanism, with Apache Kafka's Java clients and librdkafka's, against both brokers.
 
-One of each kind runs for the module, with the same settings. Logins that fail must fail alike: the same exception.
+One of each kind runs, with the same settings. Logins that fail must fail alike: the same exception.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError, Producer
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
 
 from kopfka_runtime.settings import format_properties
 from support.certificates import Authority
-from support.java import LAUNCH_FLAGS
-from support.kafka import ApacheKafka
-from support.logins import IdentityProvider, SecuredSettings
-from support.prerequisites import need_command, need_java
-from support.processes import BrokerProcess, free_port
+from support.prerequisites import need_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.logins import SecuredSettings
 
 pytestmark = pytest.mark.java
 
 LOGINS = "io.kopfka.interop.Logins"
-USERS = ("ann", "bob", "cleo", "dora")
 FOREIGN = Authority("Somebody else")
-
-
-@dataclass(frozen=True)
-class Secured:
-    """A running broker and its settings."""
-
-    kind: str
-    settings: SecuredSettings
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[IdentityProvider]:
-    provider = IdentityProvider()
-    yield provider
-    provider.close()
-
-
-@pytest.fixture(scope="module", params=["kopfka", "apache-kafka"])
-def guarded(request, provider, tmp_path_factory) -> Iterator[Secured]:
-    """Run a broker where each user may write to the topic of its name, and to no other."""
-    need_java()
-    folder = tmp_path_factory.mktemp("secured") / request.param
-    settings = SecuredSettings(folder / "files", provider)
-    own = settings.broker()
-    port = settings.ports["PLAINTEXT"]
-    if request.param == "kopfka":
-        broker = BrokerProcess(folder / "data", format_properties(own), free_port())
-        broker.command = lambda: _without(BrokerProcess.command(broker), "--listen")
-        broker.port = port
-    else:
-        controller = free_port()
-        own["listeners"] += f",CONTROLLER://127.0.0.1:{controller}"
-        own["listener.security.protocol.map"] += ",CONTROLLER:PLAINTEXT"
-        own["controller.quorum.voters"] = f"1@127.0.0.1:{controller}"
-        allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={provider.url}"
-        broker = ApacheKafka(folder / "data", format_properties(own), port, flags=(*LAUNCH_FLAGS, allowed))
-    broker.start()
-    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
-    for made in admin.create_topics([NewTopic(name, 1, 1) for name in USERS]).values():
-        made.result(timeout=30)
-    acls = [
-        AclBinding(
-            ResourceType.TOPIC, name, ResourcePatternType.LITERAL, f"User:{name}", "*", AclOperation.WRITE,
-            AclPermissionType.ALLOW,
-        )
-        for name in USERS
-    ]  # fmt: skip
-    for made in admin.create_acls(acls).values():
-        made.result(timeout=30)
-    kinds = {"bob": ScramMechanism.SCRAM_SHA_256, "cleo": ScramMechanism.SCRAM_SHA_512}
-    changes = [
-        UserScramCredentialUpsertion(user, ScramCredentialInfo(kind, 4096), f"{user}-secret".encode())
-        for user, kind in kinds.items()
-    ]
-    for made in admin.alter_user_scram_credentials(changes).values():
-        made.result(timeout=30)
-    yield Secured(request.param, settings)
-    broker.stop()
-
-
-def _without(command: list[str], option: str) -> list[str]:
-    at = command.index(option)
-    return command[:at] + command[at + 2 :]
 
 
 def attempts(settings: SecuredSettings) -> dict[str, tuple[str, dict[str, str], str]]:

@@ -5,6 +5,7 @@ The settings are Kafka's own. An identity provider with one key runs in the test
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import threading
@@ -13,12 +14,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import jwt
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from kopfka_runtime.settings import format_properties
 from support.certificates import Authority, pem_keystore, server_settings, subject
-from support.processes import free_port
+from support.java import LAUNCH_FLAGS
+from support.kafka import ApacheKafka
+from support.prerequisites import need_java
+from support.processes import BrokerProcess, free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _MODULES = "org.apache.kafka.common.security"
@@ -194,3 +212,71 @@ class SecuredSettings:
             sasl_login_callback_handler_class=f"{_MODULES}.oauthbearer.OAuthBearerLoginCallbackHandler",
             sasl_oauthbearer_jwt_retriever_class=f"{_MODULES}.oauthbearer.FileJwtRetriever",
         )
+
+
+USERS = ("ann", "bob", "cleo", "dora")
+"""Each may write to the topic of its name, and to no other."""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A running broker with all these listeners."""
+
+    kind: str
+    settings: SecuredSettings
+    broker: BrokerProcess | ApacheKafka
+    admin: AdminClient
+
+
+@contextlib.contextmanager
+def running_guarded(kind: str, provider: IdentityProvider, folder: Path) -> Iterator[Guarded]:
+    """Run a broker of one kind, with users and what they may do."""
+    need_java()
+    settings = SecuredSettings(folder / "files", provider)
+    own = settings.broker()
+    port = settings.ports["PLAINTEXT"]
+    broker: BrokerProcess | ApacheKafka
+    if kind == "kopfka":
+        broker = _Listening(folder / "data", format_properties(own), port)
+    else:
+        controller = free_port()
+        own["listeners"] += f",CONTROLLER://127.0.0.1:{controller}"
+        own["listener.security.protocol.map"] += ",CONTROLLER:PLAINTEXT"
+        own["controller.quorum.voters"] = f"1@127.0.0.1:{controller}"
+        allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={provider.url}"
+        broker = ApacheKafka(folder / "data", format_properties(own), port=port, flags=(*LAUNCH_FLAGS, allowed))
+    broker.start()
+    try:
+        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
+        _prepare(admin)
+        yield Guarded(kind, settings, broker, admin)
+    finally:
+        broker.stop()
+
+
+class _Listening(BrokerProcess):
+    """A broker that listens where its settings say, and nowhere else."""
+
+    def command(self) -> list[str]:
+        command = super().command()
+        at = command.index("--listen")
+        return command[:at] + command[at + 2 :]
+
+
+def _prepare(admin: AdminClient) -> None:
+    acls = [
+        AclBinding(
+            ResourceType.TOPIC, name, ResourcePatternType.LITERAL, f"User:{name}", "*", AclOperation.WRITE,
+            AclPermissionType.ALLOW,
+        )
+        for name in USERS
+    ]  # fmt: skip
+    kinds = {"bob": ScramMechanism.SCRAM_SHA_256, "cleo": ScramMechanism.SCRAM_SHA_512}
+    changes = [
+        UserScramCredentialUpsertion(user, ScramCredentialInfo(kind, 4096), f"{user}-secret".encode())
+        for user, kind in kinds.items()
+    ]
+    topics = [NewTopic(name, 1, 1) for name in USERS]
+    for futures in (admin.create_topics(topics), admin.create_acls(acls), admin.alter_user_scram_credentials(changes)):
+        for made in futures.values():
+            made.result(timeout=30)

@@ -1,0 +1,267 @@
+"""SASL request by request, and certificates that change: the bundled broker does as Apache Kafka, word for word."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from support.certificates import pem_keystore, subject
+from support.corpus import write_pairs
+from support.java import JavaProgram
+from support.java_lines import PRODUCER
+from support.raw_protocol import CLOSED, RawConnection
+from support.waiting import eventually
+
+pytestmark = pytest.mark.java
+
+_answers: dict[str, dict[str, object]] = {}
+
+
+class Client(RawConnection):
+    """One connection to a listener that asks for SASL."""
+
+    def handshake(self, mechanism, version=1):
+        return self.call("sasl_handshake", version, mechanism=mechanism)
+
+    def authenticate(self, token, version=2):
+        return self.call("sasl_authenticate", version, auth_bytes=token)
+
+    def plain(self, user="ann", password="ann-secret", authorization_id=""):
+        return self.authenticate(f"{authorization_id}\0{user}\0{password}".encode())
+
+    def log_in(self):
+        self.handshake("PLAIN")
+        return self.plain()
+
+    def metadata(self):
+        answer = self.call("metadata", 9, topics=[{"name": "ann"}])
+        return CLOSED if answer == CLOSED else answer["topics"][0]["error_code"]
+
+    def bare(self, token):
+        """Send a token without a request around it."""
+        answer = self.exchange(token)
+        return CLOSED if answer is None else answer
+
+
+def told(answer):
+    return CLOSED if answer == CLOSED else {key: value for key, value in answer.items() if key != "throttle_time"}
+
+
+def _before_anything(client):
+    yield client.metadata()
+
+
+def _versions(client):
+    yield client.call("api_versions", 3, client_software_name="raw", client_software_version="1")["error_code"]
+    yield told(client.handshake("PLAIN"))
+    yield told(client.plain())
+    yield client.metadata()
+    yield told(client.authenticate(b"x"))
+
+
+def _versions_twice(client):
+    for _ in range(2):
+        answer = client.call("api_versions", 0)
+        yield answer if answer == CLOSED else answer["error_code"]
+
+
+def _a_bad_name_of_software(client):
+    answer = client.call("api_versions", 3, client_software_name="-", client_software_version="1")
+    yield answer["error_code"]
+    yield told(client.handshake("PLAIN"))
+
+
+def _another_mechanism(client):
+    yield told(client.handshake("GSSAPI"))
+    yield client.metadata()
+
+
+def _a_handshake_in_place_of_a_token(client):
+    yield told(client.handshake("PLAIN"))
+    yield told(client.handshake("PLAIN"))
+
+
+def _metadata_in_place_of_a_token(client):
+    yield told(client.handshake("PLAIN"))
+    yield told(client.call("api_versions", 0))
+
+
+def _tokens(*tokens):
+    def dialogue(client):
+        yield told(client.handshake("PLAIN"))
+        for token in tokens:
+            yield told(client.authenticate(token))
+
+    return dialogue
+
+
+def _old_versions(client):
+    yield told(client.handshake("PLAIN", 1))
+    yield told(client.authenticate(b"\0ann\0ann-secret", 0))
+
+
+def _bare(client):
+    yield told(client.handshake("PLAIN", 0))
+    yield client.bare(b"\0ann\0ann-secret")
+    yield client.metadata()
+
+
+def _bare_wrong(client):
+    yield told(client.handshake("PLAIN", 0))
+    yield client.bare(b"\0ann\0wrong")
+
+
+def _too_large(client):
+    client.send(struct.pack(">i", 524_289))
+    yield client.read(4)
+
+
+def _another_principal(client):
+    yield told(client.log_in())
+    yield told(client.handshake("PLAIN"))
+    yield told(client.plain("mallory", "mallory-secret"))
+
+
+def _another_mechanism_anew(client):
+    yield told(client.log_in())
+    yield told(client.handshake("SCRAM-SHA-256"))
+    yield told(client.authenticate(b"n,,n=bob,r=abc"))
+
+
+def _anew_wrong(client):
+    yield told(client.log_in())
+    yield told(client.handshake("PLAIN"))
+    yield told(client.plain(password="wrong"))
+
+
+def _anew_too_often(client):
+    yield told(client.log_in())
+    yield told(client.log_in())
+    yield client.metadata()
+    yield told(client.handshake("PLAIN"))
+
+
+def _scram_of_nobody(client):
+    yield told(client.handshake("SCRAM-SHA-256"))
+    yield told(client.authenticate(b"n,,n=nobody,r=abc"))
+
+
+def _scram_wrong_proof(client):
+    yield told(client.handshake("SCRAM-SHA-512"))
+    first = client.authenticate(b"n,,n=cleo,r=abc")
+    yield first["error_code"], first["session_lifetime_ms"], first["auth_bytes"].startswith(b"r=abc")
+    nonce = first["auth_bytes"].split(b",")[0]
+    yield told(client.authenticate(b"c=biws," + nonce + b",p=" + b"A" * 88))
+
+
+DIALOGUES = {
+    "a request before anything": _before_anything,
+    "ApiVersions first, a token too many": _versions,
+    "ApiVersions twice": _versions_twice,
+    "a bad name of software": _a_bad_name_of_software,
+    "another mechanism": _another_mechanism,
+    "a handshake in place of a token": _a_handshake_in_place_of_a_token,
+    "ApiVersions in place of a token": _metadata_in_place_of_a_token,
+    "a wrong password": _tokens(b"\0ann\0wrong"),
+    "nobody": _tokens(b"\0\0x"),
+    "no password": _tokens(b"\0ann\0"),
+    "two parts": _tokens(b"ann\0x"),
+    "five parts": _tokens(b"\0\0\0\0"),
+    "an empty token": _tokens(b""),
+    "for another": _tokens(b"bob\0ann\0ann-secret"),
+    "for oneself": _tokens(b"ann\0ann\0ann-secret"),
+    "old versions": _old_versions,
+    "bare tokens": _bare,
+    "bare tokens, wrong": _bare_wrong,
+    "too large": _too_large,
+    "anew as another": _another_principal,
+    "anew by another mechanism": _another_mechanism_anew,
+    "anew with a wrong password": _anew_wrong,
+    "anew too often": _anew_too_often,
+    "scram of nobody": _scram_of_nobody,
+    "scram with a wrong proof": _scram_wrong_proof,
+}
+
+
+def test_sasl_request_by_request(guarded):
+    got = {}
+    for name, dialogue in DIALOGUES.items():
+        with Client(guarded.settings.listener("SASL")) as client:
+            got[name] = list(dialogue(client))
+    _answers[guarded.kind] = got
+    assert got["for oneself"][1]["error_code"] == "none"
+    assert got["for oneself"][1]["session_lifetime_ms"] == 3000
+    assert got["a wrong password"][1]["error_code"] == "sasl_authentication_failed"
+    if len(_answers) == 2:
+        assert _answers["kopfka"] == _answers["apache-kafka"]
+
+
+def test_a_session_ends_unless_the_client_proves_itself_anew(guarded):
+    with Client(guarded.settings.listener("SASL")) as client:
+        assert client.log_in()["session_lifetime_ms"] == 3000
+        assert client.metadata() == "none"
+        eventually(lambda: client.metadata() == CLOSED, seconds=10, what="the session to end")
+
+
+def served(address, authority):
+    """Return the serial number of the certificate a new connection gets."""
+    host, _, port = address.partition(":")
+    context = ssl.create_default_context(cadata=authority.pair.pem)
+    with socket.create_connection((host, int(port))) as raw, context.wrap_socket(raw, server_hostname=host) as tls:
+        return int(tls.getpeercert()["serialNumber"], 16)
+
+
+def alter(guarded, **settings):
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in settings.items()
+    ]
+    resource = ConfigResource(ResourceType.BROKER, "1", incremental_configs=entries)
+    guarded.admin.incremental_alter_configs([resource])[resource].result(timeout=30)
+
+
+def test_certificates_change_under_a_running_producer(guarded, tmp_path):
+    """By IncrementalAlterConfigs with both; by the change of a file with ours."""
+    settings, authority = guarded.settings, guarded.settings.authority
+    address = settings.listener("TLS")
+    pairs = [(b"k", b"%d" % number) for number in range(600)]
+    client = settings.anonymous("TLS")
+    client.pop("bootstrap.servers")
+    options = [word for name, value in client.items() for word in ("--set", f"{name}={value}")]
+    with JavaProgram(
+        tmp_path / "out", PRODUCER, "--bootstrap", address, "--topic", "ann", "--rate", "150",
+        "--file", str(write_pairs(tmp_path / "in", pairs)), *options,
+    ) as producer:  # fmt: skip
+        eventually(lambda: len(producer.lines()) > 10, what="records to be acknowledged")
+
+        def store(name, pair):
+            path = tmp_path / name
+            pem_keystore(path, pair)
+            return str(path)
+
+        location = "listener.name.tls.ssl.keystore.location"
+        second = authority.issue(subject(CN="localhost", O="Kopfka"))
+        alter(guarded, **{location: store("second.pem", second)})
+        eventually(lambda: served(address, authority) == second.certificate.serial_number, what="the second")
+        (tmp_path / "rubbish.pem").write_text("rubbish")
+        for bad in (
+            str(tmp_path / "rubbish.pem"),
+            str(tmp_path / "none.pem"),
+            store("else.pem", authority.issue("else")),
+        ):
+            with pytest.raises(KafkaException) as refused:
+                alter(guarded, **{location: bad})
+            assert refused.value.args[0].name() == "INVALID_REQUEST"
+        assert served(address, authority) == second.certificate.serial_number
+        if guarded.kind == "kopfka":
+            third = authority.issue(subject(CN="localhost", O="Kopfka"))
+            (tmp_path / "second.pem").write_text("half a key")
+            eventually(lambda: "the old one stays" in guarded.broker.log.read_text(), what="the broker to refuse it")
+            assert served(address, authority) == second.certificate.serial_number
+            store("second.pem", third)
+            eventually(lambda: served(address, authority) == third.certificate.serial_number, what="the third")
+        assert producer.wait(60)[-1] == f"done {len(pairs)}"
