@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kopfka_broker.storage import LogConfig
 from kopfka_wire.batches import split_batches
+from kopfka_wire.records import Record, encode_batch
 from support.kafka import ApacheKafka
 from support.prerequisites import need_java
-from support.storage import batch, crash, log_files, open_manager
+from support.storage import batch, crash, log_files, open_manager, records_of
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java
@@ -130,3 +131,75 @@ def test_written_in_turns(tmp_path, end):
     assert position == 3 * EACH
     assert len(log_files(log)) > 3
     crash(manager)
+
+
+def test_a_cleaned_log_is_taken_over(tmp_path):
+    """Compacted by the storage engine, then read and compacted further by Apache Kafka, then read again here."""
+    need_java()
+    settings = {"cleanup.policy": "compact", "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.01"}
+    kafka = ApacheKafka(tmp_path / "data", "node.id=1\nlog.cleaner.backoff.ms=100\n")
+    try:
+        kafka.start()
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        admin.create_topics([NewTopic(TOPIC, 1, 1, config=settings)])[TOPIC].result(timeout=30)
+        kafka.stop()
+        expected, left, cleaned_to = written_and_cleaned(tmp_path / "data", settings)
+        kafka.start()
+        found = keyed(kafka.bootstrap)
+        assert [each for each in found if each[0] >= cleaned_to] == [each for each in left if each[0] >= cleaned_to]
+        assert {key: value for _, key, value in found} == expected
+        assert f"{TOPIC} 0 " in (tmp_path / "data" / "cleaner-offset-checkpoint").read_text()
+        kafka.stop()
+        said = kafka.log.read_text()
+        assert "corrupt" not in said.lower(), said[-3000:]
+    finally:
+        if kafka.process is not None and kafka.process.poll() is None:
+            kafka.kill()
+    manager = open_manager(tmp_path / "data", clock=lambda: START)
+    log = manager.topics[TOPIC].partitions[0]
+    assert {record.key: record.value for record in records_of(log)} == expected
+    crash(manager)
+
+
+def written_and_cleaned(directory, settings):
+    """Write and clean with the storage engine; returns the newest values, all records, and how far it was cleaned."""
+    manager = open_manager(directory, clock=lambda: START)
+    log = manager.topics[TOPIC].partitions[0]
+    log.config = log.config.overridden(settings)
+    expected = {}
+
+    def write(first, last):
+        for number in range(first, last):
+            key, value = b"key %d" % (number % 50), None if number % 49 == 0 else b"%d " % number + b"v" * 900
+            fields = {"producer_id": 5, "producer_epoch": 0, "base_sequence": number} if number < 10 else {}
+            log.append(encode_batch([Record(0, START, key, value)], compression=number % 5, **fields), START)
+            expected[key] = value
+
+    write(0, 6000)
+    assert manager.cleaner.clean_now() == 1
+    cleaned_to = manager.cleaner.cleaned_to(log)
+    assert 0 < cleaned_to == log.active.base_offset
+    write(6000, 6100)
+    left = [(record.offset, record.key, record.value) for record in records_of(log)]
+    assert len(left) < 4000
+    asyncio.run(manager.close())
+    return expected, left, cleaned_to
+
+
+def keyed(bootstrap):
+    """Read the topic to its end: offset, key and value of each record."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "all", "enable.auto.commit": False, "check.crcs": True,
+         "enable.partition.eof": True}
+    )  # fmt: skip
+    consumer.assign([TopicPartition(TOPIC, 0, 0)])
+    found, ended = [], False
+    while not ended:
+        for message in consumer.consume(500, timeout=10):
+            if message.error():
+                assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                ended = True
+            else:
+                found.append((message.offset(), message.key(), message.value()))
+    consumer.close()
+    return found
