@@ -26,8 +26,8 @@ class StorageSettings:
     """`log.flush.offset.checkpoint.interval.ms`"""
     removal_interval_ms: int = 30_000
     """How often deleted files are looked at whose `file.delete.delay.ms` may be over."""
-    producer_expiration_ms: int = 86_400_000
-    """`producer.id.expiration.ms`"""
+    producer_expiration_ms: Callable[[], int] = lambda: 86_400_000
+    """`producer.id.expiration.ms`, which may change while the broker runs"""
     producer_check_interval_ms: int = 600_000
     """`producer.id.expiration.check.interval.ms`"""
     cleaner: CleanerSettings = field(default_factory=CleanerSettings)
@@ -42,7 +42,7 @@ class StorageSettings:
         return cls(
             retention_check_interval_ms=number("log.retention.check.interval.ms"),
             checkpoint_interval_ms=number("log.flush.offset.checkpoint.interval.ms"),
-            producer_expiration_ms=number("producer.id.expiration.ms"),
+            producer_expiration_ms=lambda: number("producer.id.expiration.ms"),
             producer_check_interval_ms=number("producer.id.expiration.check.interval.ms"),
             cleaner=CleanerSettings.from_config(get),
         )

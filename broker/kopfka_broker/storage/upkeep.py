@@ -25,7 +25,11 @@ class Upkeep:
     """The tasks, and what they remember between two runs."""
 
     def __init__(
-        self, directory: Path, logs: Callable[[], Iterable[PartitionLog]], clock: Callable[[], int], expiration_ms: int
+        self,
+        directory: Path,
+        logs: Callable[[], Iterable[PartitionLog]],
+        clock: Callable[[], int],
+        expiration_ms: Callable[[], int],
     ) -> None:
         self._directory = directory
         self._logs = logs
@@ -70,7 +74,7 @@ class Upkeep:
 
     def expire_producers(self) -> None:
         """Forget idempotent producers that wrote nothing for `producer.id.expiration.ms`."""
-        before = self._clock() - self._expiration_ms
+        before = self._clock() - self._expiration_ms()
         for partition in self._logs():
             partition.producers.expire(before)
 
