@@ -85,7 +85,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), bumps=st.booleans())
     def begin(self, name: str, bumps: bool) -> None:
-        if len(self.producers) < 6:
+        if sum(not each.dead for each in self.producers) < 4:
             producer = Producer(len(self.producers), name, bumps)
             self.producers.append(producer)
             self.act(producer, self.init(producer))
@@ -95,12 +95,34 @@ class Interleaving(RuleBasedStateMachine):
         self.step()
 
     def ready(self, number: int) -> Producer | None:
-        producer = self.producers[number % len(self.producers)]
-        return None if producer.task is not None or producer.dead else producer
+        idle = [each for each in self.producers if each.task is None and not each.dead]
+        return idle[number % len(idle)] if idle else None
 
     @precondition(lambda self: self.producers)
     @rule(
-        number=st.integers(0, 5),
+        number=st.integers(0, 3),
+        partitions=st.lists(st.integers(0, PARTITIONS - 1), max_size=3),
+        offsets=st.booleans(),
+        commit=st.sampled_from([True, True, True, False]),
+    )
+    def transact(self, number: int, partitions: list[int], offsets: bool, commit: bool) -> None:
+        producer = self.ready(number)
+        if producer is not None and producer.who is not None and producer.ending is None:
+            self.act(producer, self.whole(producer, partitions, offsets, commit))
+
+    async def whole(self, producer: Producer, partitions: list[int], offsets: bool, commit: bool) -> None:
+        """Do a transaction from its beginning, or from where it is, to its end."""
+        steps = [lambda each=each: self.write(producer, each) for each in partitions]
+        steps += [lambda: self.commit_offset(producer)] if offsets else []
+        for step in steps:
+            if not producer.must_abort and not producer.dead:
+                await step()
+        if not producer.dead:
+            await self.end(producer, commit and not producer.must_abort)
+
+    @precondition(lambda self: self.producers)
+    @rule(
+        number=st.integers(0, 3),
         what=st.sampled_from(["write", "write", "write", "offsets", "commit", "commit", "abort", "init"]),
         partition=st.integers(0, PARTITIONS - 1),
     )
@@ -216,18 +238,23 @@ class Interleaving(RuleBasedStateMachine):
     def hold(self, number: int) -> None:
         self.world.logs[number].held = True
 
-    @rule(number=st.integers(0, 2), fails=st.sampled_from([False, False, False, True]), keep=st.booleans())
-    def sync(self, number: int, fails: bool, keep: bool) -> None:
-        log = self.world.logs[number]
-        log.held = keep and log.held
-        log.sync(storage_error() if fails else None)
+    @rule(
+        numbers=st.sampled_from([(0,), (1,), (2,), (0, 1, 2), (0, 1, 2)]),
+        fails=st.sampled_from([False, False, False, True]),
+        keep=st.sampled_from([False, False, True]),
+    )
+    def sync(self, numbers: tuple[int, ...], fails: bool, keep: bool) -> None:
+        for number in numbers:
+            log = self.world.logs[number]
+            log.held = keep and log.held
+            log.sync(storage_error() if fails else None)
         self.step()
 
-    @rule(number=st.integers(0, 2), full=st.booleans())
+    @rule(number=st.integers(0, 2), full=st.sampled_from([False, False, True]))
     def disk(self, number: int, full: bool) -> None:
         self.world.logs[number].broken = storage_error() if full else None
 
-    @rule(seconds=st.sampled_from([1, 30, 61]))
+    @rule(seconds=st.sampled_from([1, 1, 1, 30, 61]))
     def wait(self, seconds: int) -> None:
         self.world.clock.now += seconds * 1000
         self.run(self.time_out(seconds))
@@ -237,6 +264,23 @@ class Interleaving(RuleBasedStateMachine):
         await asyncio.sleep(seconds)
         self.world.transactions.abort_timed_out()
 
+    @precondition(lambda self: self.owner)
+    @rule(number=st.integers(0, 3), held=st.integers(0, 2), steps=st.integers(0, 3), commit=st.booleans())
+    def crash_in_the_middle(self, number: int, held: int, steps: int, commit: bool) -> None:
+        """End a transaction while one of the disks writes nothing down, and crash."""
+        producer = self.ready(number)
+        if producer is None or producer.who is None or producer.ending is not None:
+            return
+        if not producer.must_abort:
+            for partition in range(steps):
+                if self.ready(number) is producer and not producer.must_abort:
+                    self.act(producer, self.write(producer, partition))
+        if self.ready(number) is producer:
+            self.hold(held)
+            self.act(producer, self.end(producer, commit and not producer.must_abort))
+            self.crash()
+
+    @precondition(lambda self: self.world.transactions._core.ids)
     @rule()
     def crash(self) -> None:
         for producer in self.producers:
@@ -247,7 +291,6 @@ class Interleaving(RuleBasedStateMachine):
                     producer.must_abort = True
         self.run(self.world.settle())
         self.run(self.world.crashed())
-        event("crash")
 
     @invariant()
     def nobody_writes_who_is_fenced(self) -> None:
