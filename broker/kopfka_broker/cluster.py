@@ -204,9 +204,25 @@ class Cluster:
             topic = self.logs.create_topic(name, partitions, overrides, self.config.log_config(overrides))
         except StorageError as error:
             raise ApiError(error.code, str(error)) from error
-        log.info("created topic %s with %s partitions", name, partitions)
-        self.groups.topics_changed([name], created=True)
+        return self._created(topic)
+
+    def _created(self, topic: Topic) -> Topic:
+        log.info("created topic %s with %s partitions", topic.name, len(topic.partitions))
+        self.groups.topics_changed([topic.name], created=True)
         return topic
+
+    async def create_topic_gradually(self, name: str, partitions: int, overrides: dict[str, str]) -> Topic:
+        """As `create_topic`; others are served meanwhile.
+
+        Raises:
+            ApiError: storage refused or failed.
+        """
+        config = self.config.log_config(overrides)
+        try:
+            topic = await self.logs.create_topic_gradually(name, partitions, overrides, config)
+        except StorageError as error:
+            raise ApiError(error.code, str(error)) from error
+        return self._created(topic)
 
     def add_partitions(self, name: str, count: int) -> None:
         """Let a topic grow to `count` partitions, durably.

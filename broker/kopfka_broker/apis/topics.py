@@ -58,12 +58,12 @@ class TopicApis:
                     # not in the words Kafka has for the error everywhere else
                     raise ApiError(ErrorCode.topic_authorization_failed, "Authorization failed.")
                 shown = may_topic(self._cluster, context, Operation.DESCRIBE_CONFIGS, name, log_denied=False)
-                results.append(self._create(form, wanted, request.validate_only, quota, shown))
+                results.append(await self._create(form, wanted, request.validate_only, quota, shown))
             except ApiError as error:
                 results.append(_not_created(form, name, error))
         return form.make(topics=tuple(results), throttle_time=quota.throttle_time())
 
-    def _create(self, form: Codec, wanted: Any, validate_only: bool, quota: MutationQuota, shown: bool) -> Any:
+    async def _create(self, form: Codec, wanted: Any, validate_only: bool, quota: MutationQuota, shown: bool) -> Any:
         """Create a topic; what it is like is told only where the client may see it."""
         name = wanted.name
         self._check_name(name)
@@ -74,7 +74,9 @@ class TopicApis:
         except SettingsError as error:
             raise ApiError(ErrorCode.invalid_config, str(error)) from None
         quota.record(partitions)
-        topic = None if validate_only else self._cluster.create_topic(name, partitions, overrides)
+        topic = None
+        if not validate_only:
+            topic = await self._cluster.create_topic_gradually(name, partitions, overrides)
         return form.make(
             "CreatableTopicResult",
             name=name,

@@ -6,6 +6,7 @@ The folder is laid out as Apache Kafka's `log.dirs` are, apart from the metadata
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from types import MappingProxyType
@@ -31,7 +32,7 @@ from kopfka_broker.storage.topics import Topic, TopicEntry, check_name, read_top
 from kopfka_broker.storage.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
     from uuid import UUID
 
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from kopfka_broker.storage.integrity import Damage
 
 log = logging.getLogger(__name__)
+
+
+_AT_ONCE = 16
+"""Partitions that are made before others have a turn: some milliseconds."""
 
 
 def wall_clock_ms() -> int:
@@ -76,6 +81,7 @@ class LogManager:
         self.cleaner = LogCleaner(directory, self.logs, clock, self._upkeep.remove_later, self._settings.cleaner)
         self._topics: dict[str, Topic] = {}
         self._by_id: dict[UUID, Topic] = {}
+        self._being_made: set[str] = set()
         self._lock: FolderLock | None = None
 
     @property
@@ -233,14 +239,28 @@ class LogManager:
             InvalidTopicError, TopicExistsError, InvalidPartitionsError: the request cannot be done.
             KafkaStorageError: the disk is full or failed; there is no topic.
         """
-        check_name(name)
-        if name in self._topics:
-            raise TopicExistsError(f"topic {name} exists")
-        if partitions < 1:
-            raise InvalidPartitionsError(f"{partitions} is not a number of partitions")
-        topic = Topic(name, topic_id or checkpoints.random_uuid(), config=dict(config))
+        topic = self._new_topic(name, partitions, config, topic_id)
         self._grow(topic, partitions, log_config)
         return self._register(topic)
+
+    async def create_topic_gradually(
+        self, name: str, partitions: int, config: dict[str, str], log_config: LogConfig, topic_id: UUID | None = None
+    ) -> Topic:
+        """As `create_topic`, but while many partitions are made others are served; it is there when all are.
+
+        Raises:
+            StorageError: as `create_topic` does.
+        """
+        topic = self._new_topic(name, partitions, config, topic_id)
+        self._being_made.add(name)
+        try:
+            with contextlib.closing(self._growing(topic, partitions, log_config)) as growing:
+                for made, _ in enumerate(growing, 1):
+                    if not made % _AT_ONCE:
+                        await asyncio.sleep(0)
+            return self._register(topic)
+        finally:
+            self._being_made.discard(name)
 
     def add_partitions(self, name: str, total: int) -> None:
         """Grow a topic to `total` partitions; durable when it returns.
@@ -324,7 +344,20 @@ class LogManager:
         if not (partition.directory / checkpoints.PARTITION_METADATA).exists():
             checkpoints.write_partition_metadata(partition.directory, partition.topic_id)
 
+    def _new_topic(self, name: str, partitions: int, config: dict[str, str], topic_id: UUID | None) -> Topic:
+        check_name(name)
+        if name in self._topics or name in self._being_made:
+            raise TopicExistsError(f"topic {name} exists")
+        if partitions < 1:
+            raise InvalidPartitionsError(f"{partitions} is not a number of partitions")
+        return Topic(name, topic_id or checkpoints.random_uuid(), config=dict(config))
+
     def _grow(self, topic: Topic, total: int, config: LogConfig) -> None:
+        for _ in self._growing(topic, total, config):
+            pass
+
+    def _growing(self, topic: Topic, total: int, config: LogConfig) -> Generator[None, None, None]:
+        """Make partitions, one each time it is asked, and write the list of topics when all are there."""
         before = len(topic.partitions)
         try:
             for partition in range(before, total):
@@ -333,9 +366,10 @@ class LogManager:
                     added.directory.rename(layout.renamed(added.directory, layout.STRAY_SUFFIX))
                 self._make_folder(added)
                 load(added, log_start=0, recovery_point=0, clean=True, now_ms=self._clock())
+                yield
             entries = [entry for entry in self._entries() if entry.name != topic.name]
             write_topics(self.directory, [*entries, _entry(topic)])
-        except (KafkaStorageError, OSError) as error:
+        except BaseException as error:
             added_logs, topic.partitions[before:] = topic.partitions[before:], []
             self._discard(added_logs)
             if isinstance(error, OSError):

@@ -279,3 +279,40 @@ def test_a_log_that_cannot_be_read_is_out_of_use_and_others_are_served(data, cap
     bad.rmdir()
     bad.write_bytes(content)
     assert values_of(open_manager(data).topics["bad"].partitions[0]) == [b"v"]
+
+
+def test_many_partitions_are_made_while_others_are_served(tmp_path):
+    async def scenario():
+        manager = open_manager(tmp_path / "data")
+        other = new_log(manager, "other")
+        making = asyncio.create_task(manager.create_topic_gradually("many", 100, {}, manager.defaults))
+        turns = 0
+        while not making.done():
+            await asyncio.sleep(0)
+            turns += 1
+            other.append(batch(b"v"), NOW)
+            if not making.done():
+                assert "many" not in manager.topics
+                with pytest.raises(TopicExistsError):
+                    manager.create_topic("many", 1, {}, manager.defaults)
+        assert turns > 3
+        assert len((await making).partitions) == len(manager.topics["many"].partitions) == 100
+        await manager.close()
+        assert len(open_manager(tmp_path / "data").topics["many"].partitions) == 100
+
+    asyncio.run(scenario())
+
+
+def test_a_topic_whose_making_is_given_up_leaves_nothing(tmp_path):
+    async def scenario():
+        manager = open_manager(tmp_path / "data")
+        making = asyncio.create_task(manager.create_topic_gradually("many", 100, {}, manager.defaults))
+        await asyncio.sleep(0)
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+        assert not [path for path in manager.directory.glob("many-*") if not path.name.endswith("-delete")]
+        assert len(manager.create_topic("many", 2, {}, manager.defaults).partitions) == 2
+        await manager.close()
+
+    asyncio.run(scenario())
