@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from kopfka_broker.storage import KafkaStorageError, LogConfig
+from kopfka_wire.records import Record, encode_batch
+from support.disks import fill as fill_disk
 from support.disks import small_disk
 from support.storage import NOW, batch, crash, fill, log_files, new_log, open_manager, records_of, values_of
 
@@ -148,3 +150,48 @@ def test_killed_on_a_full_disk(tmp_path):
         (disk / "ballast").unlink()
         fill(manager.topics["t"].partitions[0], [b"v" * 100_000])
         crash(manager)
+
+
+COMPACTED = {"cleanup.policy": "compact", "segment.bytes": "100000", "min.cleanable.dirty.ratio": "0.01"}
+
+
+@pytest.mark.root
+def test_a_full_disk_stops_the_cleaner_and_topics_and_nothing_else(tmp_path):
+    """What cannot be done on a full disk is refused or put off, reading goes on, and space makes all of it work."""
+    with small_disk(tmp_path / "disk", 8) as disk:
+        manager = open_manager(disk / "data")
+        log = new_log(manager, config=COMPACTED | {"file.delete.delay.ms": "0"})
+        for number in range(1500):
+            log.append(batch_of(b"key %d" % (number % 40), b"%d " % number * 100), NOW)
+        expected = {record.key: record.value for record in records_of(log)}
+        size, ballast = log.size, fill_disk(disk)
+        assert manager.cleaner.clean_now() == 1
+        assert manager.cleaner.stats.runs == 0
+        assert not manager.cleaner.uncleanable, "a full disk is no reason to give a log up"
+        assert not list(log.directory.glob("*.cleaned"))
+        assert not list(log.directory.glob("*.swap"))
+        with pytest.raises(KafkaStorageError):
+            log.append(batch_of(b"more", bytes(50_000)), NOW)
+        with pytest.raises(KafkaStorageError):
+            manager.create_topic("new", 3, {}, manager.defaults)
+        assert "new" not in manager.topics
+        manager.save_checkpoints()
+        assert {record.key: record.value for record in records_of(log)} == expected
+
+        ballast.unlink()
+        log.append(batch_of(b"more", b"value"), NOW)
+        assert len(manager.create_topic("new", 3, {}, manager.defaults).partitions) == 3
+        assert manager.cleaner.clean_now() == 1
+        assert manager.cleaner.stats.runs == 1
+        assert log.size < size / 3
+        manager.apply_retention()
+        assert {record.key: record.value for record in records_of(log)} == expected | {b"more": b"value"}
+        crash(manager)
+        reopened = open_manager(disk / "data")
+        log = reopened.topics["t"].partitions[0]
+        assert {record.key: record.value for record in records_of(log)} == expected | {b"more": b"value"}
+        crash(reopened)
+
+
+def batch_of(key, value):
+    return encode_batch([Record(0, NOW, key, value)])
