@@ -26,6 +26,7 @@ from kopfka_broker.storage.errors import (
 from kopfka_broker.storage.files import OpenFiles, default_limit
 from kopfka_broker.storage.folder import FolderLock
 from kopfka_broker.storage.log import PartitionLog
+from kopfka_broker.storage.patrol import Patrol
 from kopfka_broker.storage.recovery import load
 from kopfka_broker.storage.schedule import Schedule, StorageSettings
 from kopfka_broker.storage.topics import Topic, TopicEntry, check_name, read_topics, write_topics
@@ -79,6 +80,7 @@ class LogManager:
             distrust=lambda: boot.forget_boot(directory),
         )
         self.cleaner = LogCleaner(directory, self.logs, clock, self._upkeep.remove_later, self._settings.cleaner)
+        self.patrol = Patrol(self.logs, self._disk.damage)
         self._topics: dict[str, Topic] = {}
         self._by_id: dict[UUID, Topic] = {}
         self._being_made: set[str] = set()
@@ -316,7 +318,7 @@ class LogManager:
                 self._upkeep.expire_producers: settings.producer_check_interval_ms,
             }
         )
-        await asyncio.gather(schedule.run(stop), self.cleaner.run(stop))
+        await asyncio.gather(schedule.run(stop), self.cleaner.run(stop), self.patrol.run(stop))
 
     def apply_retention(self) -> None:
         """Do at once what `run` does every `log.retention.check.interval.ms`, and remove what is due."""

@@ -141,3 +141,36 @@ def test_times_are_not_taken_from_damaged_batches(tmp_path):
     with pytest.raises(CorruptMessageError):
         log.offset_for_time(NOW)
     crash(manager)
+
+
+def test_a_patrol_finds_what_no_one_reads(tmp_path, caplog):
+    written(tmp_path / "data")
+    manager = open_manager(tmp_path / "data")
+    log = manager.topics["t"].partitions[0]
+    path = log_files(log)[1]
+    manager.patrol.check_now()
+    assert not manager.damage
+    flip(path, HEADER_SIZE + 3)
+    manager.patrol.check_now()
+    assert manager.damage.by_partition() == {("t", 0): 1}
+    assert f"{path} is damaged at position 0: offset {log.segments[1].base_offset} of t-0" in caplog.text
+    crash(manager)
+
+
+def test_a_patrol_goes_on_beside_the_event_loop_and_ends_with_it(tmp_path, monkeypatch):
+    written(tmp_path / "data")
+    manager = open_manager(tmp_path / "data")
+    flip(log_files(manager.topics["t"].partitions[0])[0], HEADER_SIZE + 3)
+    monkeypatch.setattr("kopfka_broker.storage.patrol.FIRST_SECONDS", 0.0)
+
+    async def scenario():
+        stop = asyncio.Event()
+        running = asyncio.create_task(manager.run(stop))
+        async with asyncio.timeout(30):
+            while not manager.damage:
+                await asyncio.sleep(0.01)
+        stop.set()
+        await running
+        await manager.close()
+
+    asyncio.run(scenario())
