@@ -86,11 +86,10 @@ def require(cluster: Cluster, context: RequestContext, operation: Operation) -> 
         ApiError: it may not.
     """
     if not may(cluster, context, operation):
-        api = ApiKey(context.api_key).name.title().replace("_", "")
-        raise ApiError(
-            ErrorCode.cluster_authorization_failed, f"Request Request({api}) needs {operation.name} permission."
-        )
+        raise ApiError(ErrorCode.cluster_authorization_failed, needed(context, operation))
 
 
-UNAUTHORIZED: Final = "The request is not authorized."
-"""Kafka says so of a whole request, with the request's inner workings between the words."""
+def needed(context: RequestContext, operation: Operation) -> str:
+    """Return what Kafka says to a client without the right to a whole request, where the answer has room for it."""
+    api = ApiKey(context.api_key).name.title().replace("_", "")
+    return f"Request Request({api}) needs {operation.name} permission."

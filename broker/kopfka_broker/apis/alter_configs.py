@@ -126,6 +126,8 @@ class AlterConfigApis:
         if kind is ConfigResource.BROKER:
             self._check_broker(changes)  # before the rights are looked at, as Kafka's broker does before its controller
         if not may_configure(self._cluster, context, Operation.ALTER_CONFIGS, kind, changes.name):
+            if kind is ConfigResource.BROKER_LOGGER:
+                raise ApiError(ErrorCode.cluster_authorization_failed)
             raise denied(DENIED.get(kind, ErrorCode.cluster_authorization_failed))
         alter[kind](changes, validate_only)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.apis.access import UNAUTHORIZED, refusal
+from kopfka_broker.apis.access import MESSAGES, needed, refusal
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.features import METADATA_VERSION
 from kopfka_broker.security.authorizer import Operation
@@ -43,7 +43,7 @@ class QuorumApis:
         form = codec(context.api_key, context.api_version)
         code = refusal(self._cluster, context, Operation.DESCRIBE)
         if code:
-            return form.make(error_code=code, error_message=UNAUTHORIZED, topics=(), nodes=())
+            return form.make(error_code=code, error_message=MESSAGES[code], topics=(), nodes=())
         asked = [(topic.topic_name, each.partition_index) for topic in request.topics for each in topic.partitions]
         known = asked == [(_METADATA_TOPIC, 0)]
         topics = tuple(
@@ -95,7 +95,7 @@ class QuorumApis:
         form = codec(context.api_key, context.api_version)
         code = refusal(self._cluster, context, Operation.ALTER)
         if code:
-            return form.make(error_code=code, error_message=UNAUTHORIZED, results=())
+            return form.make(error_code=code, error_message=needed(context, Operation.ALTER), results=())
         levels: dict[str, int] = {}
         try:
             for each in request.feature_updates:
@@ -158,7 +158,7 @@ class QuorumApis:
     async def unregister_broker(self, request: Any, context: RequestContext) -> Any:
         """Answer UnregisterBroker: there is one broker, and it runs."""
         form = codec(context.api_key, context.api_version)
-        code, message = refusal(self._cluster, context, Operation.ALTER), UNAUTHORIZED
+        code, message = refusal(self._cluster, context, Operation.ALTER), needed(context, Operation.ALTER)
         if not code and request.broker_id == self._cluster.config.node_id:
             # Apache Kafka would fence its only broker, and with it every partition
             code, message = ErrorCode.invalid_request, "The only broker of a cluster cannot be unregistered."
@@ -188,7 +188,7 @@ class QuorumApis:
         code = refusal(self._cluster, context, Operation.ALTER)
         own_id = self._cluster.logs.cluster_id
         if code:
-            return code, UNAUTHORIZED
+            return code, MESSAGES[code]
         if request.cluster_id not in (None, own_id):
             message = f'The given id "{request.cluster_id}" doesn\'t match the cluster id "{own_id}"'
             return ErrorCode.inconsistent_cluster_id, message

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.apis.access import UNAUTHORIZED, refusal
+from kopfka_broker.apis.access import needed, refusal
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.security.authorizer import Operation
 from kopfka_wire.codec import codec
@@ -122,7 +122,7 @@ class ReplicaApis:
         form = codec(context.api_key, context.api_version)
         code = refusal(self._cluster, context, Operation.ALTER)
         kind = getattr(request, "election_type", 0)
-        message: str | None = UNAUTHORIZED
+        message: str | None = needed(context, Operation.ALTER)
         if not code and kind not in _ELECTION_TYPES:
             code, message = ErrorCode.invalid_request, f"Unknown election type {kind}"
         results = []
@@ -154,20 +154,15 @@ class ReplicaApis:
         form = codec(context.api_key, context.api_version)
         allow_change = getattr(request, "allow_replication_factor_change", True)
         code = refusal(self._cluster, context, Operation.ALTER)
-        if code:
-            return form.make(
-                allow_replication_factor_change=allow_change,
-                error_code=code,
-                error_message=UNAUTHORIZED,
-                responses=(),
-            )
+        denied = needed(context, Operation.ALTER) if code else None
         responses = []
         for topic in request.topics:
             partitions = []
             for each in topic.partitions:
-                fault, message = ErrorCode.none, None
+                fault, message = code, denied
                 try:
-                    self._reassign(topic.name, each)
+                    if not code:
+                        self._reassign(topic.name, each)
                 except ApiError as error:
                     fault, message = error.code, error.message
                 partitions.append(
@@ -181,8 +176,8 @@ class ReplicaApis:
             responses.append(form.make("ReassignableTopicResponse", name=topic.name, partitions=tuple(partitions)))
         return form.make(
             allow_replication_factor_change=allow_change,
-            error_code=ErrorCode.none,
-            error_message=None if responses else "",
+            error_code=code,
+            error_message=denied if responses or code else "",
             responses=tuple(responses),
         )
 
@@ -201,7 +196,9 @@ class ReplicaApis:
         """Answer ListPartitionReassignments: none is ever under way."""
         form = codec(context.api_key, context.api_version)
         code = refusal(self._cluster, context, Operation.DESCRIBE)
-        return form.make(error_code=code, error_message=UNAUTHORIZED if code else None, topics=())
+        return form.make(
+            error_code=code, error_message=needed(context, Operation.DESCRIBE) if code else None, topics=()
+        )
 
 
 def check_replicas(brokers: Sequence[int], node_id: int) -> None:
