@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kopfka_broker.histogram import Histogram
 from kopfka_broker.storage.manager import wall_clock_ms
 from kopfka_broker.storage_metrics import storage_metrics
+from kopfka_broker.transactions.metrics import transaction_metrics
 from kopfka_wire.apis import ApiKey
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class BrokerCollector:
         yield from storage_metrics(self._cluster.logs, wall_clock_ms())
         yield from self._cluster_state()
         yield from self._groups()
+        yield from transaction_metrics(self._cluster.transactions)
         yield from self._cluster.telemetry.collect()
 
     def _groups(self) -> Iterable[Metric]:
@@ -201,13 +203,6 @@ class BrokerCollector:
         info = _gauge("kafka_broker_info", "The broker and its address.", ["id", "address"])
         info.add_metric([node, f"{endpoint.host}:{endpoint.port}"], 1)
         yield info
-        transactions = getattr(cluster, "transactions", None)
-        states = getattr(transactions, "by_state", None)
-        if states is not None:
-            metric = _gauge("kopfka_transactions", "Transactional ids, by the state of their transaction.", ["state"])
-            for state, count in states().items():
-                metric.add_metric([state], count)
-            yield metric
 
 
 class _Windows:

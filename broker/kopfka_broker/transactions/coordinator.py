@@ -172,3 +172,8 @@ class TransactionCoordinator:
     def aborted_by_timeout(self) -> int:
         """Transactions that were aborted since the start because their time was over."""
         return self._core.aborted_by_timeout
+
+    @property
+    def waiting_for_the_disk(self) -> int:
+        """Transactions whose end is decided, and whose partitions a failing disk keeps from knowing."""
+        return len(self._core.markers.delayed)

@@ -159,11 +159,13 @@ class Core:
                 write = self.journal.append(partition, [record], lambda: None)
                 break
             except LOG_ERRORS as error:
+                self.markers.delayed.add(known.name)
                 log.warning("transactional id %s could not be stored: %s", known.name, error)
                 await asyncio.sleep(_RETRY_S)
         # in effect without waiting for the disk: if it is lost, so is all that follows it in this log, and the markers
         # are written once more
         known.current = done
+        self.markers.delayed.discard(known.name)
         self._changed(known)
         try:
             await self.journal.settle(write)

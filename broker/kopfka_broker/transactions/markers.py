@@ -42,6 +42,8 @@ class Markers:
     def __init__(self, cluster: Cluster, clock: Clock) -> None:
         self._cluster = cluster
         self._clock = clock
+        self.delayed: set[str] = set()
+        """Transactional ids that wait for a disk to take their markers, or the record after them."""
 
     async def end(self, name: str, transaction: Transaction, coordinator_epoch: int) -> None:
         """Return once every partition that is still there has the marker, durably; a full disk is waited for."""
@@ -58,7 +60,9 @@ class Markers:
             results = await asyncio.gather(*(self._tell(marker, each) for each in left))
             failed = [(each, wrong) for each, wrong in zip(left, results, strict=True) if wrong is not None]
             if not failed:
+                self.delayed.discard(name)
                 return
+            self.delayed.add(name)
             left = [each for each, _ in failed]
             (topic, partition), wrong = failed[0]
             log.warning(

@@ -11,6 +11,7 @@ from kio.schema.errors import ErrorCode
 from broker.groups.harness import OK, storage_error
 from broker.transactions.harness import TOPIC, World
 from kopfka_broker.coordinators.ports import StateRecord
+from kopfka_broker.transactions.metrics import transaction_metrics
 from kopfka_broker.transactions.records import encode_key, encode_value
 from kopfka_broker.transactions.state import LAST_EPOCH, State, Transaction
 from kopfka_wire.apis import ApiKey
@@ -153,11 +154,13 @@ async def test_a_full_disk_is_waited_for_and_nothing_is_torn(world):
     assert (await world.end(who, True)).error_code is OK
     await asyncio.sleep(60)
     assert world.described("t").state is State.PREPARE_COMMIT
+    assert world.transactions.waiting_for_the_disk == 1
     assert (await world.init("t")).error_code is ErrorCode.concurrent_transactions
     world.users.broken = world.offsets.broken = None
     await asyncio.sleep(10)
     assert world.described("t").state is State.COMPLETE_COMMIT
     assert committed(world) == ["t-0", "t-1"]
+    assert world.transactions.waiting_for_the_disk == 0
     assert await world.committed(stable=True) == (5, OK)
 
 
@@ -273,6 +276,10 @@ async def test_counts_for_metrics(world):
     await world.producer("idle")
     counts = world.transactions.ids_by_state()
     assert (counts["Ongoing"], counts["Empty"], counts["CompleteCommit"]) == (1, 1, 0)
+    shown = {metric.name: metric for metric in transaction_metrics(world.transactions)}
+    states = {sample.labels["state"]: sample.value for sample in shown["kopfka_transactions"].samples}
+    assert states == counts
+    assert shown["kopfka_transactions_timed_out"].samples[0].value == 0
 
 
 def test_a_value_knows_when_its_epochs_are_used_up():
