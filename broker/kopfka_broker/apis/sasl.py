@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_wire.codec import codec
+from kopfka_wire.codec import NO_TIME, codec
 
 if TYPE_CHECKING:
     from kopfka_broker.context import RequestContext
@@ -27,5 +27,5 @@ async def sasl_authenticate(request: Any, context: RequestContext) -> Any:
     """Answer SaslAuthenticate as Kafka does out of turn."""
     form = codec(context.api_key, context.api_version)
     return form.make(
-        error_code=ErrorCode.illegal_sasl_state, error_message=_TOO_LATE, auth_bytes=b"", session_lifetime_ms=0
+        error_code=ErrorCode.illegal_sasl_state, error_message=_TOO_LATE, auth_bytes=b"", session_lifetime=NO_TIME
     )

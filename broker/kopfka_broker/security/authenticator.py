@@ -11,6 +11,7 @@ import enum
 import logging
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -19,7 +20,7 @@ from kopfka_broker.dispatch import Started
 from kopfka_broker.security.mechanism import Authenticated, AuthenticationFailedError, InvalidTokenError
 from kopfka_runtime.errors import KopfkaError
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
-from kopfka_wire.codec import codec, read_request_header
+from kopfka_wire.codec import NO_TIME, codec, read_request_header
 from kopfka_wire.errors import MalformedMessageError, UnsupportedVersionError
 
 if TYPE_CHECKING:
@@ -231,7 +232,10 @@ class Authenticator:
         if form is None:
             return Started(ApiKey.SASL_AUTHENTICATE, before, [token])
         answer = form.make(
-            error_code=ErrorCode.none, error_message=None, auth_bytes=token, session_lifetime_ms=lifetime_ms
+            error_code=ErrorCode.none,
+            error_message="",
+            auth_bytes=token,
+            session_lifetime=timedelta(milliseconds=lifetime_ms),
         )
         return Started(ApiKey.SASL_AUTHENTICATE, before, [form.write_response(answer)])
 
@@ -266,7 +270,7 @@ class Authenticator:
                     error_code=ErrorCode.sasl_authentication_failed,
                     error_message=told,
                     auth_bytes=b"",
-                    session_lifetime_ms=0,
+                    session_lifetime=NO_TIME,
                 )
             )
         return self._refused(f"authentication with {name} failed: {error}", body, before)

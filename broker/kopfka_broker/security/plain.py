@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from kopfka_broker.security.mechanism import Authenticated, AuthenticationFailedError, InvalidTokenError
+from kopfka_broker.security.mechanism import Authenticated, AuthenticationFailedError
 from kopfka_broker.security.principal import USER, Principal
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ class PlainExchange:
         """Take the client's only message."""
         parts = token.decode("utf-8", "replace").split("\0")
         if len(parts) != _PARTS:
-            raise InvalidTokenError(
+            raise AuthenticationFailedError(
                 f"Invalid SASL/PLAIN response: expected 3 tokens, got {min(len(parts), _PARTS + 1)}"
             )
         authorization_id, user, password = parts
         if not user:
-            raise InvalidTokenError("Authentication failed: username not specified")
+            raise AuthenticationFailedError("Authentication failed: username not specified")
         if not password:
-            raise InvalidTokenError("Authentication failed: password not specified")
+            raise AuthenticationFailedError("Authentication failed: password not specified")
         expected = self._users.get(user)
         # compared also where there is no such user: how long it takes tells nothing
         same = hmac.compare_digest(password.encode(), (expected or "").encode())
