@@ -147,7 +147,7 @@ class _FetchJob:
         self._timer: asyncio.TimerHandle | None = None
         self._check_scheduled = False
         self._refused = _refused(cluster, context, positions)
-        self._readable = [key for key in positions if key not in self._refused and self._log(key) is not None]
+        self._watched: set[Key] = set()
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -157,18 +157,26 @@ class _FetchJob:
         As in Kafka, partitions that are not there or may not be read are no reason to answer, unless all are such.
         """
         available = 0
-        for key in self._readable:
-            position, log = self._positions[key], self._log(key)
-            if log is None or self._fault(log, position) or self._diverging(log, position):
+        readable = False
+        for key, position in self._positions.items():
+            log = self._log(key)
+            if log is None:
+                if key in self._watched:  # deleted meanwhile
+                    return True
+                continue
+            if self._refused and key in self._refused:
+                continue
+            readable = True
+            if self._fault(log, position) or self._diverging(log, position):
                 return True
             try:
-                readable = log.bytes_from(position.offset, log.last_stable_offset if self._committed else None)
+                size = log.bytes_from(position.offset, log.last_stable_offset if self._committed else None)
             except StorageError:
                 return True
-            available += min(readable, position.max_bytes)
+            available += min(size, position.max_bytes)
             if available >= self._min_bytes:
                 return True
-        return not self._readable
+        return not readable
 
     def wait(self) -> asyncio.Future[Buffers | None]:
         """Return a future of the answer; cancelling it ends the waiting."""
@@ -176,9 +184,10 @@ class _FetchJob:
         future: asyncio.Future[Buffers | None] = loop.create_future()
         self._future = future
         future.add_done_callback(self._stop_waiting)
-        for key in self._readable:
+        for key in self._positions:
             log = self._log(key)
-            if log is not None:
+            if log is not None and key not in self._refused:
+                self._watched.add(key)
                 self._unwatch.append(log.watch(self._on_append))
         self._timer = loop.call_later(self.wait_seconds, self._finish)
         return future
