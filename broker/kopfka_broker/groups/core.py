@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.coordinators.compaction import Compaction
 from kopfka_broker.coordinators.journal import Journal
 from kopfka_broker.coordinators.partitions import partition_for
 from kopfka_broker.coordinators.timers import Timers
-from kopfka_broker.groups.compaction import Compaction
+from kopfka_broker.coordinators.topics import GROUPS
 from kopfka_broker.groups.consumer.groups import ConsumerGroups
 from kopfka_broker.groups.errors import LOG_ERRORS, of_the_log
 from kopfka_broker.groups.membership import Membership
@@ -66,7 +67,7 @@ class Core:
         self.offsets = CommittedOffsets()
         self.journal = Journal(store, clock)
         self.membership = Membership(settings, self.timers, clock, self._store_generation)
-        self.compaction = Compaction(store, self.journal, self._live, self.offsets.pending.open_in)
+        self.compaction = Compaction(GROUPS, store, self.journal, self._live, self.offsets.pending.open_in)
         self.journal.on_quiet = self.compaction.consider
         self.modern = ModernGroups(self.journal, self.partition)
         self.consumers = ConsumerGroups(self)

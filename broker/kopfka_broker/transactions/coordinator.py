@@ -54,7 +54,7 @@ class TransactionCoordinator:
         """Replay `__transaction_state`; transactions whose end was decided are brought to their end meanwhile."""
         began = time.perf_counter()
         core = self._core
-        core.ids = await replay(self._store)
+        core.ids = await replay(self._store, core.compaction)
         core.loaded = True
         for known in core.ids.values():
             if known.current.state in ENDING:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
+from kopfka_broker.coordinators.compaction import Compaction
 from kopfka_broker.coordinators.errors import LOG_ERRORS, of_the_log
 from kopfka_broker.coordinators.journal import Journal
 from kopfka_broker.coordinators.partitions import partition_for
 from kopfka_broker.coordinators.ports import StateRecord
+from kopfka_broker.coordinators.topics import TRANSACTIONS
 from kopfka_broker.transactions import decisions
 from kopfka_broker.transactions.errors import TransactionError
 from kopfka_broker.transactions.markers import Markers
 from kopfka_broker.transactions.records import encode_key, encode_value
-from kopfka_broker.transactions.state import ENDING, State, Transaction, TransactionalId
+from kopfka_broker.transactions.state import ENDING, NO_EPOCH, State, Transaction, TransactionalId
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -44,6 +46,8 @@ class Core:
         self.clock = clock
         self.cluster = cluster
         self.journal = Journal(store, clock)
+        self.compaction = Compaction(TRANSACTIONS, store, self.journal, self._live, lambda _: False)
+        self.journal.on_quiet = self.compaction.consider
         self.ids: dict[str, TransactionalId] = {}
         self.loaded = False
         self.aborted_by_timeout = 0
@@ -180,6 +184,14 @@ class Core:
         """
         now, version = self.clock.wall_ms(), self.cluster.transaction_version
         return self.begin(known, decisions.fenced(known, version, now, self.new_producer_id))
+
+    def _live(self, partition: int) -> list[StateRecord]:
+        """Return what of a partition of the log still counts."""
+        return [
+            StateRecord(encode_key(known.name), encode_value(known.current))
+            for known in self.ids.values()
+            if self.partition(known.name) == partition and known.current.producer_epoch != NO_EPOCH
+        ]
 
     # ---- waiting
 

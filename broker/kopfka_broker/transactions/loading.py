@@ -11,6 +11,7 @@ from kopfka_broker.transactions.records import decode_key, decode_value
 from kopfka_broker.transactions.state import State, TransactionalId
 
 if TYPE_CHECKING:
+    from kopfka_broker.coordinators.compaction import Compaction
     from kopfka_broker.coordinators.ports import StateLog
 
 _RECORDS_A_TURN = 10_000
@@ -18,15 +19,17 @@ _RECORDS_A_TURN = 10_000
 log = logging.getLogger(__name__)
 
 
-async def replay(store: StateLog) -> dict[str, TransactionalId]:
+async def replay(store: StateLog, compaction: Compaction) -> dict[str, TransactionalId]:
     """Read every partition of the log; other work of the event loop goes on meanwhile."""
     found: dict[str, TransactionalId] = {}
     for partition in range(store.partition_count):
         last: dict[bytes, bytes | None] = {}
+        number = 0
         for number, record in enumerate(store.read_all(partition), 1):
             last[record.key] = record.value
             if number % _RECORDS_A_TURN == 0:
                 await asyncio.sleep(0)
+        compaction.loaded(partition, number, sum(value is not None for value in last.values()))
         for key, value in last.items():
             if value is None:
                 continue

@@ -218,9 +218,11 @@ class World:
 
     async def crashed(self) -> None:
         """End everything as `kill -9` does, and start again over what was durable."""
+        least = self.transactions._core.compaction.least
         self.transactions.close()
         self.state, self.offsets, self.users = (log.crash() for log in self.logs)  # type: ignore[assignment]
         self._start()
+        self.transactions._core.compaction.least = self.groups._core.compaction.least = least
         await self.load()
 
     async def settle(self) -> None:

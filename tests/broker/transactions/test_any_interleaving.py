@@ -61,6 +61,7 @@ class Interleaving(RuleBasedStateMachine):
         self.loop = VirtualLoop()
         asyncio.set_event_loop(self.loop)
         self.world = self.run(World.started())
+        self.world.transactions._core.compaction.least = self.world.groups._core.compaction.least = 2
         self.producers: list[Producer] = []
         self.owner: dict[str, int] = {}
         """The producer that was initialised last, by transactional id."""

@@ -286,3 +286,19 @@ def test_a_value_knows_when_its_epochs_are_used_up():
     value = Transaction(1, LAST_EPOCH - 1)
     assert not value.epoch_exhausted
     assert replace(value, producer_epoch=LAST_EPOCH).epoch_exhausted
+
+
+async def test_a_log_full_of_old_transactions_is_written_anew(world):
+    world.transactions._core.compaction.least = 20
+    who = await world.producer("t")
+    for _ in range(10):
+        await world.write(who, 0, "again", add=True)
+        answer = await world.end(who, True)
+        who = ("t", answer.producer_id, answer.producer_epoch)
+        await world.settle()
+    partition = world.transactions._core.partition("t")
+    assert world.state.starts[partition] > 0
+    before = world.described("t")
+    await world.crashed()
+    assert replace(before, last_epoch=-1) == world.described("t")
+    assert await world.write(who, 0, "goes on", add=True) is OK

@@ -1,4 +1,4 @@
-"""Keeps `__consumer_offsets` short enough to be read back in a moment, by what Kafka's tools know as DeleteRecords.
+"""Keeps an internal topic short enough to be read back in a moment, by what Kafka's tools know as DeleteRecords.
 
 When a partition holds many more records than are still valid, the valid ones are written once more, and once that is
 durable everything before them is trimmed. A log cleaner (cleanup.policy=compact) saves disk space, but leaves the
@@ -12,14 +12,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from kopfka_broker.groups.ports import TrimmableLog
+from kopfka_broker.coordinators.ports import TrimmableLog
 from kopfka_runtime.errors import KopfkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kopfka_broker.coordinators.journal import Journal
-    from kopfka_broker.groups.ports import OffsetsLog, OffsetsRecord
+    from kopfka_broker.coordinators.ports import StateLog, StateRecord
 
 _LEAST = 1_000
 _TIMES_LIVE = 4
@@ -34,15 +34,17 @@ class Compaction:
 
     def __init__(
         self,
-        store: OffsetsLog,
+        name: str,
+        store: StateLog,
         journal: Journal,
-        live: Callable[[int], list[OffsetsRecord]],
+        live: Callable[[int], list[StateRecord]],
         open_in: Callable[[int], bool],
     ) -> None:
         """Take valid records of a partition from `live`; it is called only while nothing is being written there.
 
         A partition in which a transaction is open (`open_in`) is left as it is: its records may count later.
         """
+        self._name = name
         self.least = _LEAST
         """Fewer records than this are not worth writing a partition anew."""
         self._trim = store.trim if isinstance(store, TrimmableLog) else None
@@ -78,7 +80,7 @@ class Compaction:
                 self._trim(partition, write.end - len(records))
         except (KopfkaError, OSError) as error:
             self._journal.appended[partition] += before
-            log.warning("partition %d of __consumer_offsets could not be written anew: %s", partition, error)
+            log.warning("partition %d of %s could not be written anew: %s", partition, self._name, error)
         else:
             self._valid[partition] = len(records)
-            log.debug("partition %d of __consumer_offsets was written anew: %d records", partition, len(records))
+            log.debug("partition %d of %s was written anew: %d records", partition, self._name, len(records))
