@@ -154,7 +154,13 @@ def walk_records(section: bytes, count: int) -> Iterator[RawRecord]:
                 raise CorruptBatchError(f"a record of {length} bytes in a batch whose records have {size}")
             timestamp_delta, rest = _read_varint(section, at + 1)
             offset_delta, at = _read_varint(section, rest)
-            key, at = _read_bytes(section, at)
+            length = section[at]
+            if length < 0x80 and not length & 1:  # a key of at most 63 bytes
+                at += 1
+                key: bytes | None = section[at : at + (length >> 1)]
+                at += length >> 1
+            else:
+                key, at = _read_bytes(section, at)
             length, at = _read_varint(section, at)
             has_value = length >= 0
             at += max(length, 0)
@@ -273,6 +279,9 @@ def _write_varint(out: bytearray, value: int) -> None:
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = data[at]
+    if value < 0x80:
+        return (value >> 1) ^ -(value & 1), at + 1
     shift = value = 0
     while True:
         byte = data[at]
