@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    pkcs12,
 )
 from cryptography.x509.oid import NameOID
 
@@ -56,12 +55,6 @@ class Pair:
         protection = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection).decode()
 
-    def pkcs12(self, authority: Pair, password: str = PASSWORD) -> bytes:
-        """Return both and the authority's certificate."""
-        return pkcs12.serialize_key_and_certificates(
-            b"own", self.key, self.certificate, [authority.certificate], BestAvailableEncryption(password.encode())
-        )
-
 
 class Authority:
     """One that signs certificates."""
@@ -97,11 +90,6 @@ class Authority:
 def pem_keystore(path: Path, pair: Pair, password: str | None = None) -> None:
     """Write a key store of type PEM; Kafka on Java 17 reads no encryption of keys that OpenSSL writes today."""
     path.write_text(pair.key_pem(password) + pair.pem)
-
-
-def inline(pem: str) -> str:
-    """Return PEM as one line of a `.properties` file that Kafka reads back as several."""
-    return pem.strip().replace("\n", "\\n")
 
 
 def server_settings(folder: Path, pair: Pair, authority: Authority) -> dict[str, str]:

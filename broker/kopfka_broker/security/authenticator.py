@@ -10,9 +10,10 @@ import asyncio
 import enum
 import logging
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
@@ -209,13 +210,13 @@ class Authenticator:
             return self._stepped(step, form, before)
         return Started(ApiKey.SASL_AUTHENTICATE, before, self._later(step, form))
 
-    async def _later(self, step: Any, form: Codec | None) -> Buffers | None:
+    async def _later(self, step: Awaitable[Step], form: Codec | None) -> Buffers | None:
         """Answer once the mechanism has asked someone else; other connections do not wait for it."""
         try:
-            started = self._stepped(await step, form, b"")
+            answer = self._stepped(await step, form, b"").answer
         except (AuthenticationFailedError, InvalidTokenError) as error:
-            started = self._failed(error, form, b"")
-        return started.answer if isinstance(started.answer, list) or started.answer is None else await started.answer
+            answer = self._failed(error, form, b"").answer
+        return await answer if isinstance(answer, Awaitable) else answer  # type: ignore[return-value]
 
     def _stepped(self, step: Step, form: Codec | None, before: bytes) -> Started:
         token, outcome = step

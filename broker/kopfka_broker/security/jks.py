@@ -108,7 +108,7 @@ class _Cursor:
         self._position += struct.calcsize(form)
         return found
 
-    def bytes(self, size: int) -> bytes:
+    def cut(self, size: int) -> bytes:
         end = self._position + size
         if end > len(self._data):
             raise IndexError
@@ -116,7 +116,7 @@ class _Cursor:
         return found
 
     def block(self) -> bytes:
-        return self.bytes(*self.take(">I"))
+        return self.cut(*self.take(">I"))
 
     def text(self) -> str:
-        return self.bytes(*self.take(">H")).decode("utf-8")
+        return self.cut(*self.take(">H")).decode("utf-8")

@@ -120,7 +120,7 @@ class TlsChannel(asyncio.Transport, asyncio.BufferedProtocol):
         while not self._paused and self._tcp is not None and not self._tcp.is_closing():
             space = self._connection.get_buffer(-1)
             try:
-                count = self._tls.read(len(space), space)  # type: ignore[arg-type]
+                count: int = self._tls.read(len(space), space)  # type: ignore[assignment]
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLZeroReturnError:
