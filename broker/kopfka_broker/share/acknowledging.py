@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.apis.errors import MALFORMED
 from kopfka_broker.security.authorizer import Operation, ResourceType
 from kopfka_broker.share.answers import Outcome, outcome
-from kopfka_broker.share.states import NOT_HOSTED, Acknowledgement, AcknowledgeType, ShareError, SharePartitionKey
+from kopfka_broker.share.states import Acknowledgement, AcknowledgeType, ShareError, SharePartitionKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from kopfka_broker.storage import Topic
 
 _FIRST_WITH_RENEW = 2
-_UNKNOWN_ID = Outcome(ErrorCode.unknown_topic_id, "This server does not host this topic ID.")
-_NOT_AUTHORIZED = Outcome(ErrorCode.topic_authorization_failed, "Topic authorization failed.")
-_UNKNOWN = Outcome(ErrorCode.unknown_topic_or_partition, NOT_HOSTED)
-_INVALID = Outcome(ErrorCode.invalid_request, MALFORMED)
+_UNKNOWN_ID = Outcome(ErrorCode.unknown_topic_id)
+_NOT_AUTHORIZED = Outcome(ErrorCode.topic_authorization_failed)
+_UNKNOWN = Outcome(ErrorCode.unknown_topic_or_partition)
+_INVALID = Outcome(ErrorCode.invalid_request)
 
 
 class Acknowledging:

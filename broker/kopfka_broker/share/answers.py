@@ -80,11 +80,11 @@ def acknowledge_answer(form: Codec, outcomes: Mapping[Partition, Outcome], limit
     return _whole(form, "ShareAcknowledgeTopicResponse", topics, limits)
 
 
-def refused(form: Codec, code: ErrorCode, message: str | None) -> Any:
-    """Make the answer of either API to a request that is refused as a whole."""
+def refused(form: Codec, code: ErrorCode) -> Any:
+    """Make the answer of either API to a request that is refused as a whole; Kafka gives no reason besides."""
     return form.make(
         error_code=code,
-        error_message=message,
+        error_message=None,
         acquisition_lock_timeout=timedelta(0),
         responses=(),
         node_endpoints=(),

@@ -20,6 +20,7 @@ from kopfka_wire.codec import codec
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
+    from uuid import UUID
 
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
@@ -58,7 +59,7 @@ class ShareApis:
             if error.code is ErrorCode.share_session_limit_reached:
                 # the client would come back at once, and there is no place for it now
                 await asyncio.sleep(request.max_wait.total_seconds())
-            answer = refused(form, error.code, str(error))
+            answer = refused(form, error.code)
         return [form.write_response(answer)]
 
     async def _fetched(self, request: Any, context: RequestContext, form: Codec) -> Any:
@@ -79,7 +80,7 @@ class ShareApis:
             acknowledged = asyncio.ensure_future(self._acknowledging.take(request, member, context))
         fetched: dict[Partition, Fetched] = {}
         if session is not None and not renewing:
-            fetched = await self._records(list(session.partitions), request, member, context)
+            fetched = await self._records(session, request, member, context)
             if epoch != INITIAL_EPOCH:
                 fetched = {
                     key: each
@@ -105,25 +106,32 @@ class ShareApis:
         if epoch == INITIAL_EPOCH:
             if acknowledges:
                 raise invalid_request(MALFORMED)
-            return self._sessions.create(member, context.caller, wanted)
+            session = self._sessions.create(member, context.caller, wanted)
+            session.unknown.update(self._unknown(wanted))
+            return session
         session = self._sessions.use(member, epoch)
         if epoch == FINAL_EPOCH:
             return None
         forgotten = [(topic.topic_id, index) for topic in request.forgotten_topics_data for index in topic.partitions]
         session.change(wanted, forgotten)
+        session.unknown.update(self._unknown(wanted))
         return session
 
+    def _unknown(self, wanted: Iterable[Partition]) -> set[UUID]:
+        return {topic_id for topic_id, _ in wanted if self._cluster.topic(topic_id) is None}
+
     async def _records(
-        self, wanted: list[Partition], request: Any, member: Member, context: RequestContext
+        self, session: ShareSession, request: Any, member: Member, context: RequestContext
     ) -> dict[Partition, Fetched]:
-        """Acquire records of partitions; errors of those that cannot be read stand beside them."""
+        """Acquire records of a session's partitions; errors of those that cannot be read stand beside them."""
+        wanted = list(session.partitions)
         if not wanted:
             return {}
         turn = request.share_session_epoch % len(wanted) if request.share_session_epoch > 0 else 0
         faults: dict[Partition, Fetched] = {}
         loaded: list[tuple[Partition, Loaded]] = []
         for key in wanted[turn:] + wanted[:turn]:
-            code = self._fault(key, context)
+            code = self._fault(key, session, context)
             if code is not ErrorCode.none:
                 faults[key] = Fetched(code)
                 continue
@@ -145,10 +153,12 @@ class ShareApis:
         wish = Wish(member[1], request.max_records, request.batch_size, mode)
         return await ShareFetchJob(self._partitions, loaded, wish, bounds).run() | faults
 
-    def _fault(self, key: Partition, context: RequestContext) -> ErrorCode:
+    def _fault(self, key: Partition, session: ShareSession, context: RequestContext) -> ErrorCode:
         topic = self._cluster.topic(key[0])
         if topic is None:
-            return ErrorCode.unknown_topic_id
+            # Kafka keeps the names of topics in the session: one that was there is missed by its name
+            gone = key[0] not in session.unknown
+            return ErrorCode.unknown_topic_or_partition if gone else ErrorCode.unknown_topic_id
         if not self._cluster.allows(context, Operation.READ, ResourceType.TOPIC, topic.name):
             return ErrorCode.topic_authorization_failed
         return ErrorCode.none if 0 <= key[1] < len(topic.partitions) else ErrorCode.unknown_topic_or_partition
@@ -164,7 +174,7 @@ class ShareApis:
                 raise ShareError(ErrorCode.invalid_share_session_epoch, "The share session epoch is invalid.")
             self._sessions.use(member, request.share_session_epoch)
         except ShareError as error:
-            return refused(form, error.code, str(error))
+            return refused(form, error.code)
         outcomes = await self._acknowledging.take(request, member, context)
         if request.share_session_epoch == FINAL_EPOCH:
             self.release(member)

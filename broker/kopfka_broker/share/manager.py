@@ -168,7 +168,7 @@ class SharePartitions:
         await self._settle(loaded, transition)
 
     def release(self, key: SharePartitionKey, member: str) -> Awaitable[None]:
-        """Give back what a member holds, as if it had never had it: its session is over. Otherwise as `acknowledge`."""
+        """Give back what a member holds: its session is over. Otherwise as `acknowledge`."""
         return asyncio.shield(self._spawn(self._release(key, member)))
 
     async def _release(self, key: SharePartitionKey, member: str) -> None:

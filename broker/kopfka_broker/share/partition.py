@@ -130,21 +130,19 @@ class SharePartition:
                                 raise invalid_state("Renewing acquisition locks is not enabled for the group.")
                             piece.locked_until = now + limits.lock_duration_ms
                         else:
-                            self._begin(transition, piece, STATE_AFTER[kind], piece.count, limits)
+                            self._begin(transition, piece, STATE_AFTER[kind], limits)
         except Exception:
             self.roll_back(transition, limits)
             raise
         return transition if transition.batches else None
 
     def release(self, member: str, limits: Limits) -> Transition | None:
-        """Take back everything a member holds, as if it had never been delivered: its session is over."""
+        """Take back everything a member holds, as its session is over; it counts as delivered."""
         transition = Transition()
         for run in [run for run in self.runs if run.member == member and run.state is DeliveryState.ACQUIRED]:
             for piece in self._at_start(run):
-                if piece.last < self.start_offset:
-                    self._begin(transition, piece, DeliveryState.ARCHIVED, piece.count, limits)
-                else:
-                    self._begin(transition, piece, DeliveryState.AVAILABLE, piece.count - 1, None)
+                gone = piece.last < self.start_offset
+                self._begin(transition, piece, DeliveryState.ARCHIVED if gone else DeliveryState.AVAILABLE, limits)
         return transition if transition.batches else None
 
     def expire(self, limits: Limits, now: int) -> list[StateBatch]:
@@ -190,7 +188,7 @@ class SharePartition:
         for run in self._changed(transition):
             assert run.before is not None
             if not (run.state is DeliveryState.ARCHIVED and run.last < self.start_offset):
-                run.state, run.count, run.member = run.before.state, run.before.count, run.before.member
+                run.state, run.member = run.before.state, run.before.member
             run.change = run.before = None
         self.advance()
 
@@ -229,14 +227,14 @@ class SharePartition:
 
     # -- parts of the above -------------------------------------------------------------------------------------------
 
-    def _begin(self, transition: Transition, run: Run, state: DeliveryState, count: int, limits: Limits | None) -> None:
-        """Change a run's state, to be settled later; `limits` archive what was delivered too often."""
-        run.before = Held(run.state, run.count, run.member)
-        if limits is not None and state is DeliveryState.AVAILABLE and count >= limits.delivery_count:
+    def _begin(self, transition: Transition, run: Run, state: DeliveryState, limits: Limits) -> None:
+        """Change a run's state, to be settled later; what was delivered too often is archived."""
+        run.before = Held(run.state, run.member)
+        if state is DeliveryState.AVAILABLE and run.count >= limits.delivery_count:
             state = DeliveryState.ARCHIVED
         run.change = transition
-        run.state, run.count, run.member = state, count, ""
-        transition.batches.append(StateBatch(run.first, run.last, state, count))
+        run.state, run.member = state, ""
+        transition.batches.append(StateBatch(run.first, run.last, state, run.count))
 
     def _at_start(self, run: Run) -> list[Run]:
         """Return a run, in two parts where the start offset is inside it."""

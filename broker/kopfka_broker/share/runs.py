@@ -37,7 +37,6 @@ class Held:
     """What a run was before a change that is not durable yet."""
 
     state: DeliveryState
-    count: int
     member: str
 
 

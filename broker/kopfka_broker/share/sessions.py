@@ -32,7 +32,7 @@ _LIMIT_REACHED = "The limit of share sessions has been reached."
 class ShareSession:
     """One member's session."""
 
-    __slots__ = ("epoch", "owner", "partitions")
+    __slots__ = ("epoch", "owner", "partitions", "unknown")
 
     def __init__(self, owner: object, partitions: Iterable[Partition]) -> None:
         self.owner = owner
@@ -40,6 +40,8 @@ class ShareSession:
         self.epoch = INITIAL_EPOCH + 1
         self.partitions: dict[Partition, bool] = dict.fromkeys(partitions, False)
         """What it fetches, and whether the next answer names the partition though there is nothing new."""
+        self.unknown: set[UUID] = set()
+        """Topic ids that no topic had when it was asked for them."""
 
     def step(self) -> None:
         """Go on to the epoch of the next request."""

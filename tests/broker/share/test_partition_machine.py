@@ -1,4 +1,4 @@
-"""Any interleaving of fetches, acknowledgements, timeouts, failing writes and crashes keeps what a share group promises.
+"""Any interleaving of fetches, acknowledgements, timeouts, failing writes and crashes keeps a share group's promises.
 
 The machine drives the state machine as the broker does, against a model that knows for each offset only who has it,
 how often it was given out, and what is durable of it.
@@ -38,7 +38,6 @@ class Model:
     holder: dict[int, str] = field(default_factory=dict)
     locked_until: dict[int, int] = field(default_factory=dict)
     deliveries: dict[int, int] = field(default_factory=dict)
-    """As they count: those taken back from a session that ended do not."""
     finished: set[int] = field(default_factory=set)
     """Acknowledged, rejected, archived or gone from the log: never to be delivered again."""
     deciding: dict[int, Transition] = field(default_factory=dict)
@@ -201,14 +200,18 @@ class ShareMachine(RuleBasedStateMachine):
         }
         assert holders or not self._of(transition)
         self.partition.roll_back(transition, LIMITS)
+        held = {
+            offset
+            for run in self.partition.runs
+            if run.state is DeliveryState.ACQUIRED
+            for offset in range(run.first, run.last + 1)
+        }
         for offset in self._of(transition):
             del self.model.deciding[offset]
-            if offset >= self.partition.start_offset and offset in by_offset:
+            if offset in held:
                 self.model.holder[offset] = by_offset[offset]
-                released = transition_released(transition, offset)
-                if released:
-                    self.model.deliveries[offset] += 1
             else:
+                assert offset < self.partition.start_offset, "only what the log has lost is not given back"
                 self.model.finished.add(offset)
 
     @precondition(lambda self: self.model.holder)
@@ -217,14 +220,10 @@ class ShareMachine(RuleBasedStateMachine):
         transition = self.partition.release(member, LIMITS)
         if transition is None:
             return
-        _RELEASES.add(id(transition))
-        _KEPT.append(transition)
         for batch in transition.batches:
             for offset in range(batch.first, batch.last + 1):
                 if self.model.holder.get(offset) == member:
                     self.model.deciding[offset] = transition
-                    if offset >= self.partition.start_offset:
-                        self.model.deliveries[offset] -= 1
         self._write(transition)
 
     @rule(ms=st.sampled_from([40, 70, 110]))
@@ -309,15 +308,6 @@ class ShareMachine(RuleBasedStateMachine):
 
     def _forget_locks(self) -> None:
         self.model.locked_until = {o: t for o, t in self.model.locked_until.items() if o in self.model.holder}
-
-
-_RELEASES: set[int] = set()
-_KEPT: list[Transition] = []  # so that no other object gets the id of one
-
-
-def transition_released(transition: Transition, offset: int) -> bool:
-    states = _states(transition.batches)
-    return id(transition) in _RELEASES and not states[offset].final
 
 
 def _states(batches: object) -> dict[int, DeliveryState]:

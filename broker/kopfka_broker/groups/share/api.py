@@ -73,9 +73,9 @@ class ShareGroupApi:
         core = self._core
         allows = core.cluster.allows
         if not allows(context, Operation.READ, ResourceType.GROUP, request.group_id):
-            raise GroupError(ErrorCode.group_authorization_failed, "Group authorization failed.")
+            raise GroupError(ErrorCode.group_authorization_failed)
         if not request.member_id or len(request.member_id) > _LONGEST_MEMBER_ID:
-            raise _invalid("Invalid member id in the request.")
+            raise GroupError(ErrorCode.invalid_request)
         names = request.subscribed_topic_names
         described = dict.fromkeys(names or ())
         if not all(allows(context, Operation.DESCRIBE, ResourceType.TOPIC, name) for name in described):
