@@ -57,6 +57,7 @@ class Both:
 
 
 def _masked(line: str, peer: Peer) -> str:
+    line = re.sub(" +", " ", line)
     # the controller: a listener of its own there, the broker's own here
     line = re.sub(r"(CONTROLLER://127\.0\.0\.1):\d+", r"\1:<port>", line)
     line = line.replace(peer.bootstrap, "<bootstrap>").replace(str(peer.data), "<folder>").rstrip()
