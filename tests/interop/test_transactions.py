@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from interop.conftest import Peer
+from support.java import JavaProgram
+from support.prerequisites import need_java
 from support.processes import running_broker
 from support.waiting import eventually
 
@@ -73,8 +77,6 @@ def table(result: ToolResult) -> list[dict[str, str]]:
 
 
 def topics(broker, name: str) -> tuple[str, str]:
-    from confluent_kafka.admin import NewTopic
-
     for future in broker.admin.create_topics([NewTopic(name, 2, 1), NewTopic(f"{name}-copy", 3, 1)]).values():
         future.result(timeout=30)
     fill(broker.bootstrap, name, (b"%d" % number for number in range(COUNT)))
@@ -220,3 +222,25 @@ def test_the_state_is_read_by_apache_kafkas_own_tool_after_a_kill(tools, tmp_pat
         dumped = tools.run(DUMP, "--files", str(log), "--transaction-log-decoder").out
         states = [json.loads(each)["data"]["transactionStatus"] for each in re.findall(r"payload: (\{.*\})", dumped)]
         assert states[:9] == [0, 1, 2, 4, 1, 3, 5, 1, 2], dumped
+
+
+def test_a_copy_is_exact_though_the_broker_is_killed_again_and_again(tmp_path):
+    need_java()
+    with running_broker(tmp_path / "broker", "group.initial.rebalance.delay.ms=0\n") as broker:
+        peer = Peer("kopfka", broker.bootstrap, broker.data, AdminClient({"bootstrap.servers": broker.bootstrap}))
+        source, copy = topics(peer, "killed")
+        arguments = (
+            "--bootstrap", broker.bootstrap, "--from", source, "--to", copy, "--group", "killed", "--transactional-id",
+            "killed", "--count", str(COUNT), "--abort-every", "5", "--batch", "10", "--idle-ms", "20000",
+        )  # fmt: skip
+        with JavaProgram(tmp_path / "copy", COPY, *arguments) as copying:
+            for kills in range(1, 4):
+                done = len(copying.lines())
+                eventually(
+                    lambda at=done: len(copying.lines()) > at + 3, seconds=60, what=f"progress before kill {kills}"
+                )
+                broker.kill()
+                broker.start()
+            lines = copying.wait(120)
+        assert lines[-1] == f"done {COUNT}"
+        copied_exactly(peer, "killed")
