@@ -272,3 +272,17 @@ def test_certificates_change_under_a_running_producer(guarded, tmp_path):
             store("second.pem", third)
             eventually(lambda: served(address, authority) == third.certificate.serial_number, what="the third")
         assert producer.wait(60)[-1] == f"done {len(pairs)}"
+
+
+def test_a_java_producer_proves_itself_anew_and_goes_on(guarded, tmp_path):
+    """Its session is over after three seconds; with Apache Kafka it is the same, as the dialogues show."""
+    if guarded.kind != "kopfka":
+        return
+    client = guarded.settings.password("SASLTLS", "PLAIN", "ann", "ann-secret")
+    options = [word for name, value in client.items() if "servers" not in name for word in ("--set", f"{name}={value}")]
+    pairs = [(b"k", b"%d" % number) for number in range(700)]
+    with JavaProgram(
+        tmp_path / "out", PRODUCER, "--bootstrap", client["bootstrap.servers"], "--topic", "ann", "--rate", "100",
+        "--file", str(write_pairs(tmp_path / "in", pairs)), *options,
+    ) as producer:  # fmt: skip
+        assert producer.wait(60)[-1] == f"done {len(pairs)}"
