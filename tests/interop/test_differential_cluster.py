@@ -48,6 +48,7 @@ def alter_replica_log_dirs(side):
     def move(path, *topics):
         asked = [{"name": name, "partitions": numbers} for name, numbers in topics]
         answer = side.call("alter_replica_log_dirs", dirs=[{"path": path, "topics": asked}])
+        answer["results"].sort(key=lambda topic: topic["topic_name"])
         for topic in answer["results"]:
             topic["partitions"].sort(key=lambda partition: partition["partition_index"])
         return answer
