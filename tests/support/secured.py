@@ -25,6 +25,7 @@ CONFIG = f"""
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:{ADMIN};User:ANONYMOUS
 delegation.token.secret.key=a secret of the tests
+quota.window.num=3
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 {_LISTENER}.plain.sasl.jaas.config={_MODULES}.plain.PlainLoginModule required {_accounts};

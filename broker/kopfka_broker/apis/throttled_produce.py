@@ -32,22 +32,22 @@ class ThrottledProduce:
             return self._produce(frame, position, context, form)
         began = time.perf_counter()
         answer = self._produce(frame, position, context, form)
-        seconds, size = time.perf_counter() - began, len(frame)
-        if answer is None or isinstance(answer, list):
-            return self._answered(answer, context, size, seconds)
-        if isinstance(answer, Deferred):
-            return Deferred(self._later(answer.answer, context, size, seconds))
-        return self._later(answer, context, size, seconds)
-
-    async def _later(
-        self, answer: Awaitable[Buffers | None], context: RequestContext, size: int, seconds: float
-    ) -> Buffers | None:
-        # waiting for the disk or the coordinator is no time of the broker's
-        return self._answered(await answer, context, size, seconds)
-
-    def _answered(self, answer: Buffers | None, context: RequestContext, size: int, seconds: float) -> Buffers | None:
-        # a producer that wants no answer (acks=0) is throttled for its bytes only, as in Kafka
-        wait_ms = self._throttling.produced(context, size, 0.0 if answer is None else seconds)
-        if not answer or not wait_ms:
+        # a producer that wants no answer (acks=0) is throttled for its bytes only, as in Kafka. Waiting for the disk or
+        # the coordinator is no time of the broker's; and the connection is muted before it starts its next request
+        seconds = 0.0 if answer is None else time.perf_counter() - began
+        wait_ms = self._throttling.produced(context, len(frame), seconds)
+        if not wait_ms or answer is None:
             return answer
-        return [with_throttle_time(b"".join(answer), context.api_version, wait_ms)]
+        if isinstance(answer, list):
+            return _throttled(answer, context, wait_ms)
+        if isinstance(answer, Deferred):
+            return Deferred(_throttled_later(answer.answer, context, wait_ms))
+        return _throttled_later(answer, context, wait_ms)
+
+
+async def _throttled_later(answer: Awaitable[Buffers | None], context: RequestContext, wait_ms: int) -> Buffers | None:
+    return _throttled(await answer, context, wait_ms)
+
+
+def _throttled(answer: Buffers | None, context: RequestContext, wait_ms: int) -> Buffers | None:
+    return answer and [with_throttle_time(b"".join(answer), context.api_version, wait_ms)]
