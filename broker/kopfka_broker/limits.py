@@ -38,18 +38,20 @@ def parse_overrides(text: str) -> dict[str, int]:
 class Rate:
     """At most so many in a second; what was not used is kept for one second."""
 
-    per_second: int = NO_LIMIT
+    per_second: float = NO_LIMIT
     _ready: float = 0.0
     """When the credit is full again."""
 
     def delay(self, now: float) -> float:
         """Return after how many seconds the next one may come."""
-        return 0.0 if self.per_second >= NO_LIMIT else max(0.0, self._ready - now - 1.0 + 1.0 / max(1, self.per_second))
+        if self.per_second >= NO_LIMIT:
+            return 0.0
+        return max(0.0, self._ready - now - 1.0 + 1.0 / max(0.001, self.per_second))
 
     def take(self, now: float) -> None:
         """Count one."""
         if self.per_second < NO_LIMIT:
-            self._ready = max(self._ready, now) + 1.0 / max(1, self.per_second)
+            self._ready = max(self._ready, now) + 1.0 / max(0.001, self.per_second)
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class ConnectionLimits:
         if wanted is None:
             return None
         rate = self._host_rates.setdefault(host, Rate())
-        rate.per_second = int(wanted)
+        rate.per_second = wanted
         return "it opens connections faster than its quota (connection_creation_rate)" if rate.delay(now) else None
 
     def enter(self, listener: ListenerLimits, host: str, now: float) -> None:

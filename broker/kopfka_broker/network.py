@@ -39,7 +39,7 @@ class Network:
         """
         self._cluster = cluster
         config = cluster.config
-        self.limits = ConnectionLimits()
+        self.limits = ConnectionLimits(host_rate=cluster.quotas.connection_rate)
         lookup = ClusterCredentials(cluster)
         self.entrances: dict[Entrance, ListenerLimits] = {
             entrance(listener, config, lookup): ListenerLimits() for listener in cluster.listeners.bound
