@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import TYPE_CHECKING
 
 from kopfka_broker.coordinators.ports import StateRecord, TransactionalRecord, TransactionEnd
+from kopfka_broker.storage import CorruptMessageError
 from kopfka_wire.batches import split_batches
 from kopfka_wire.records import Record, decode_batch, encode_batch
 
@@ -103,7 +105,11 @@ class InternalTopic:
         log = topic.partitions[partition]
         offset = log.log_start_offset
         while offset < log.log_end_offset:
-            data = log.read(offset, _READ_BYTES)
+            try:
+                data = log.read(offset, _READ_BYTES)
+            except CorruptMessageError:  # damage is said in the process's log; what is around it still counts
+                offset = _behind_damage(log, offset)
+                continue
             if not data:
                 return
             for position, header in split_batches(data):
@@ -131,3 +137,12 @@ class InternalTopic:
         if topic is None:
             topic = self._create_topic(self.name, self._partitions, self._config)
         return topic.partitions[partition]
+
+
+def _behind_damage(log: PartitionLog, offset: int) -> int:
+    """Return the first offset above that can be read again."""
+    while (offset := offset + 1) < log.log_end_offset:
+        with contextlib.suppress(CorruptMessageError):
+            log.read(offset, 1)
+            break
+    return offset
