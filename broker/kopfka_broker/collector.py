@@ -95,7 +95,7 @@ class BrokerCollector:
 
     def _requests(self) -> Iterable[Metric]:
         requests = self._cluster.metrics.requests
-        apis = {api.name.title().replace("_", ""): times for api, times in requests.apis.items()}
+        apis = {api.name.title().replace("_", ""): times for api, times in requests.apis().items()}
         prefix = "kafka_network_requestmetrics_"
         counts = _counter(f"{prefix}requests", "Requests answered, by API.", ["request"])
         seconds = _counter(f"{prefix}totaltime_seconds", "Time from requests' start to their answers.", ["request"])

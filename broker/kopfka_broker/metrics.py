@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NEVER: Final = math.inf
 
+_APIS: Final = max(ApiKey) + 1
+
 # requests that wait inside of their handlers: for other members of their group
 _WAITING: Final = frozenset({ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
 
@@ -41,6 +43,8 @@ class TopicTraffic:
 class ApiTimes:
     """How long the requests of one API took: altogether, in work, and waiting for something else."""
 
+    waits: bool
+    """Whether its handler waits for others, and does next to nothing else."""
     total: Histogram = field(default_factory=Histogram)
     local: Histogram = field(default_factory=Histogram)
     remote: Histogram = field(default_factory=Histogram)
@@ -50,25 +54,31 @@ class ApiTimes:
 class RequestMetrics:
     """How many requests were answered, how long they took and how they ended, by API."""
 
-    apis: dict[ApiKey, ApiTimes] = field(default_factory=dict)
+    times: list[ApiTimes | None] = field(default_factory=lambda: [None] * _APIS)
+    """By API key."""
     errors: Counter[tuple[ApiKey, str]] = field(default_factory=Counter)
-    waiting: Counter[ApiKey] = field(default_factory=Counter)
-    """Requests that were begun and whose answers are not ready."""
+    waiting: list[int] = field(default_factory=lambda: [0] * _APIS)
+    """Requests that were begun and whose answers are not ready, by API key."""
     log_over: float = NEVER
     """Requests that took so many seconds are to be told to the request log."""
 
     def answered(self, api: ApiKey, seconds: float, local: float = -1.0) -> None:
         """Count one answer; `local` are the seconds its handler worked, -1 where it did nothing else."""
-        times = self.apis.get(api)
+        times = self.times[api]
         if times is None:
-            times = self.apis[api] = ApiTimes()
+            times = self.times[api] = ApiTimes(waits=api in _WAITING)
         times.total.add(seconds)
-        if local < 0 and api not in _WAITING:
-            times.local.add(seconds)
-        else:
-            local = max(local, 0.0)
+        if local >= 0:
             times.local.add(local)
             times.remote.add(seconds - local)
+        elif times.waits:
+            times.remote.add(seconds)
+        else:
+            times.local.add(seconds)
+
+    def apis(self) -> dict[ApiKey, ApiTimes]:
+        """Return the times of every API that was asked."""
+        return {ApiKey(key): times for key, times in enumerate(self.times) if times is not None}
 
     def failed(self, api: ApiKey, error: str) -> None:
         """Count an answer that says of its whole request that it failed."""
