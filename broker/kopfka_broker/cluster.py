@@ -108,7 +108,10 @@ class Cluster:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self.logs.open()
-        self._producer_ids.load()
+        if not self._producer_ids.load():
+            # Kafka keeps them in its metadata log, which is not read here: what is in the logs is what matters of them
+            for partition in self.logs.logs():
+                self._producer_ids.skip(max((producer_id for producer_id, _ in partition.producers), default=-1))
         self.config.load_altered(self.documents)
         self.group_configs.load()
         self.client_metrics.load()

@@ -135,6 +135,17 @@ def test_producer_ids_never_repeat_whatever_happens(tmp_path):
     assert taken == sorted(taken)
 
 
+def test_producer_ids_begin_after_those_that_somebody_has(tmp_path):
+    ids = ProducerIds(tmp_path)
+    assert not ids.load()
+    ids.skip(5_500)
+    assert ids.take() == 5_501
+    again = ProducerIds(tmp_path)
+    assert again.load()
+    again.skip(17)
+    assert again.take() > 5_501
+
+
 def test_damaged_producer_ids_are_not_guessed(tmp_path):
     (tmp_path / "producer-ids").write_text("12x")
     with pytest.raises(SettingsError, match="above every producer id"):

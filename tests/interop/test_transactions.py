@@ -13,8 +13,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from interop.conftest import Peer
 from support.java import JavaProgram
+from support.kafka import ApacheKafka
 from support.prerequisites import need_java
 from support.processes import running_broker
+from support.raw_protocol import RawConnection
 from support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -244,3 +246,47 @@ def test_a_copy_is_exact_though_the_broker_is_killed_again_and_again(tmp_path):
             lines = copying.wait(120)
         assert lines[-1] == f"done {COUNT}"
         copied_exactly(peer, "killed")
+
+
+def test_a_folder_of_apache_kafka_is_taken_over_in_the_middle_of_a_transaction(tmp_path):
+    need_java()
+    data, config = tmp_path / "data", "node.id=1\noffsets.topic.num.partitions=2\n"
+    config += "transaction.state.log.num.partitions=2\n"
+    theirs = ApacheKafka(data, config)
+    theirs.start()
+    try:
+        topics(
+            Peer("apache-kafka", theirs.bootstrap, data, AdminClient({"bootstrap.servers": theirs.bootstrap})), "kept"
+        )
+        consumer = Consumer({
+            "bootstrap.servers": theirs.bootstrap, "group.id": "kept", "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        })  # fmt: skip
+        consumer.subscribe(["kept"])
+        read: list[bytes] = []
+        eventually(lambda: read.extend(each.value() for each in consumer.consume(100, 1)) or read, what="records")
+        producer = Producer({"bootstrap.servers": theirs.bootstrap, "transactional.id": "kept"})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        for value in read:
+            producer.produce("kept-copy", value)
+        places = consumer.position(consumer.assignment())
+        producer.send_offsets_to_transaction(places, consumer.consumer_group_metadata(), 30)
+        producer.flush(30)
+        theirs.stop()
+        with running_broker(data, config, theirs.port) as ours:
+            asked = {"group_id": "kept", "topics": None, "member_id": None, "member_epoch": -1}
+            with RawConnection(ours.bootstrap) as connection:
+                new = connection.call("init_producer_id", 4, transactional_id=None)
+            producer.commit_transaction(60)
+            assert sorted(committed_values(ours.bootstrap, "kept-copy", len(read))) == sorted(read)
+            with RawConnection(ours.bootstrap) as connection:
+                [group] = connection.call("offset_fetch", 8, groups=[asked], require_stable=True)["groups"]
+                [state] = connection.call("describe_transactions", 0, transactional_ids=["kept"])["transaction_states"]
+            committed = sum(part["committed_offset"] for part in group["topics"][0]["partitions"])
+            assert committed == sum(max(place.offset, 0) for place in places)
+            assert state["transaction_state"] == "CompleteCommit"
+            assert new["producer_id"] > state["producer_id"]
+            consumer.close()
+    finally:
+        theirs.stop()

@@ -85,9 +85,9 @@ class BrokerProcess:
 
 
 @contextlib.contextmanager
-def running_broker(data: Path, config: str = "") -> Iterator[BrokerProcess]:
+def running_broker(data: Path, config: str = "", port: int | None = None) -> Iterator[BrokerProcess]:
     """Run a broker over the folder `data` for the length of the block."""
-    broker = BrokerProcess(data, config)
+    broker = BrokerProcess(data, config, port)
     broker.start()
     try:
         yield broker

@@ -16,7 +16,7 @@ from kopfka_broker.transactions.core import Core
 from kopfka_broker.transactions.errors import TransactionError
 from kopfka_broker.transactions.loading import replay
 from kopfka_broker.transactions.producer_api import ProducerApi
-from kopfka_broker.transactions.state import ENDING, IDLE, State
+from kopfka_broker.transactions.state import IDLE, State
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,11 +54,7 @@ class TransactionCoordinator:
         """Replay `__transaction_state`; transactions whose end was decided are brought to their end meanwhile."""
         began = time.perf_counter()
         core = self._core
-        core.ids = await replay(self._store, core.compaction)
-        core.loaded = True
-        for known in core.ids.values():
-            if known.current.state in ENDING:
-                core.spawn(core.finish(known))
+        core.restore(await replay(self._store, core.compaction))
         self.load_seconds = time.perf_counter() - began
 
     def handlers(self) -> dict[int, Handler]:

@@ -98,6 +98,14 @@ class Core:
         except LOG_ERRORS as error:
             raise TransactionError(ErrorCode.coordinator_not_available) from error
 
+    def restore(self, ids: dict[str, TransactionalId]) -> None:
+        """Take up what was stored; transactions whose end was decided are brought to their end from now on."""
+        self.ids, self.loaded = ids, True
+        for known in ids.values():
+            self._producer_ids.skip(max(known.current.producer_id, known.current.next_producer_id))
+            if known.current.state in ENDING:
+                self.spawn(self.finish(known))
+
     # ---- changing
 
     def create(self, name: str, timeout_ms: int) -> TransactionalId:

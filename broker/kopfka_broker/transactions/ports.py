@@ -122,6 +122,10 @@ class Cluster(Protocol):
 class ProducerIds(Protocol):
     """Where producer ids come from."""
 
+    def skip(self, used: int) -> None:
+        """Give out no id up to one that somebody has."""
+        ...
+
     def take(self) -> int:
         """Return an id nobody has had.
 

@@ -22,8 +22,8 @@ class ProducerIds:
         self._path = directory / _FILE
         self._next = self._reserved = 0
 
-    def load(self) -> None:
-        """Read what is reserved.
+    def load(self) -> bool:
+        """Read what is reserved; False where nothing is: the folder is new, or was another broker's.
 
         Raises:
             SettingsError: the file is damaged.
@@ -31,16 +31,21 @@ class ProducerIds:
         try:
             self._next = self._reserved = int(self._path.read_text("ascii"))
         except FileNotFoundError:
-            return
+            return False
         except ValueError:
             raise SettingsError(
                 f"{self._path} is damaged: write into it a number above every producer id that was ever used"
             ) from None
+        return True
+
+    def skip(self, used: int) -> None:
+        """Give out no id up to one that somebody has."""
+        self._next = max(self._next, used + 1)
 
     def take(self) -> int:
         """Return an id nobody has had; raises KafkaStorageError where it cannot be kept from coming again."""
-        if self._next == self._reserved:
-            self._reserve(self._reserved + _BLOCK)
+        if self._next >= self._reserved:
+            self._reserve(self._next + _BLOCK)
         self._next += 1
         return self._next - 1
 

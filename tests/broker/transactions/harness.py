@@ -171,6 +171,9 @@ class Ids:
     def __init__(self) -> None:
         self.next = 0
 
+    def skip(self, used: int) -> None:
+        self.next = max(self.next, used)
+
     def take(self) -> int:
         self.next += 1
         return self.next
