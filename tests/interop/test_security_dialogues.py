@@ -274,6 +274,22 @@ def test_certificates_change_under_a_running_producer(guarded, tmp_path):
         assert producer.wait(60)[-1] == f"done {len(pairs)}"
 
 
+_described: dict[str, object] = {}
+
+
+def test_settings_of_one_listener_are_shown(guarded):
+    resource = ConfigResource(ResourceType.BROKER, "1")
+    found = guarded.admin.describe_configs([resource])[resource].result(timeout=30)
+    _described[guarded.kind] = {
+        name: (each.is_read_only, each.is_sensitive, each.source, each.value is None)
+        for name, each in found.items()
+        if name.startswith("listener.name.sasl") or name.startswith("listener.name.mtls")
+    }
+    assert _described[guarded.kind]
+    if len(_described) == 2:
+        assert _described["kopfka"] == _described["apache-kafka"]
+
+
 def test_a_java_producer_proves_itself_anew_and_goes_on(guarded, tmp_path):
     """Its session is over after three seconds; with Apache Kafka it is the same, as the dialogues show."""
     if guarded.kind != "kopfka":

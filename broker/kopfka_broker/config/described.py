@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from kopfka_broker.config.definitions import Definition, definitions, unknown_definition
+from kopfka_broker.config.listener import listener_setting, setting_definition
 from kopfka_broker.config.values import BrokerConfig, Source, Value
 
 if TYPE_CHECKING:
@@ -52,10 +53,25 @@ def describe_broker(config: BrokerConfig) -> Iterator[Described]:
         text = synonyms[0].text if synonyms else None
         yield Described(definition, text, synonyms, read_only=definition.update == "read-only")
     own, all_brokers = config.altered.get(str(config.node_id), {}), config.altered[""]
-    for name in sorted((own.keys() | all_brokers.keys()) - definitions().broker.keys()):
+    listeners_own = {name for name in (*config.file_settings, *own) if listener_setting(name)}
+    for name in sorted(listeners_own):
+        yield _of_a_listener(config, name)
+    for name in sorted((own.keys() | all_brokers.keys()) - definitions().broker.keys() - listeners_own):
         values = [Value(name, own[name], Source.DYNAMIC_BROKER)] if name in own else []
         values += [Value(name, all_brokers[name], Source.DYNAMIC_DEFAULT_BROKER)] if name in all_brokers else []
         yield Described(unknown_definition(name), values[0].text, tuple(values), read_only=True)
+
+
+def _of_a_listener(config: BrokerConfig, name: str) -> Described:
+    """Return a setting of one listener, which has the type of the broker's config that it overrides."""
+    definition = replace(setting_definition(name) or unknown_definition(name), name=name)
+    sources = (
+        (config.altered.get(str(config.node_id), {}), Source.DYNAMIC_BROKER),
+        (config.file_settings, Source.STATIC_BROKER),
+    )
+    values = [Value(name, settings[name], source) for settings, source in sources if name in settings]
+    # Kafka calls all of them read-only, also those it alters
+    return Described(definition, values[0].text, tuple(values), read_only=True)
 
 
 def describe_all_brokers(config: BrokerConfig) -> Iterator[Described]:
