@@ -34,6 +34,9 @@ _DESCRIBED = {
 }
 """What a client must be allowed to describe to find its coordinator, and what it is told otherwise."""
 
+_WHOLE = (ErrorCode.cluster_authorization_failed,)
+"""Errors of the whole request, which Kafka explains for each key."""
+
 _NO_NODE = Node(-1, "", -1)
 _TYPE = "classic"
 
@@ -75,7 +78,7 @@ class AdminApi:
                     host=node.host,
                     port=node.port,
                     error_code=error,
-                    error_message="" if key_type in _KEY_TYPES else _message(error),
+                    error_message=_message(error) if key_type not in _KEY_TYPES or error in _WHOLE else "",
                 )
             )
         return make(coordinators=tuple(coordinators))
@@ -86,8 +89,12 @@ class AdminApi:
             if not self._core.cluster.allows(context, Operation.DESCRIBE, resource, key):
                 return refused, _NO_NODE
             return ErrorCode.none, self._core.cluster.broker(context.listener)
-        if key_type == _SHARE and context.api_version >= 6 and is_share_key(key):
-            return ErrorCode.none, self._core.cluster.broker(context.listener)
+        if key_type == _SHARE and context.api_version >= 6:
+            # only brokers ask for it; a denial is Kafka's answer to the whole request, so it has words
+            if not self._core.cluster.allows(context, Operation.CLUSTER_ACTION, ResourceType.CLUSTER, CLUSTER_NAME):
+                return ErrorCode.cluster_authorization_failed, _NO_NODE
+            if is_share_key(key):
+                return ErrorCode.none, self._core.cluster.broker(context.listener)
         return ErrorCode.invalid_request, _NO_NODE
 
     # ---- ListGroups
@@ -207,4 +214,6 @@ def _message(error: ErrorCode) -> str:
         return "Group authorization failed."
     if error is ErrorCode.transactional_id_authorization_failed:
         return "Transactional Id authorization failed."
+    if error is ErrorCode.cluster_authorization_failed:
+        return "Cluster authorization failed."
     return "the coordinator is not available"

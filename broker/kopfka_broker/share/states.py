@@ -136,8 +136,8 @@ def invalid_request(message: str) -> ShareError:
 
 def is_share_key(key: str) -> bool:
     """Tell whether a key of FindCoordinator names a share partition: group, topic id and partition."""
-    group, topic_id, partition = ["", *key.rsplit(":", 2)][-3:]
     try:
+        group, topic_id, partition = key.rsplit(":", 2)
         decode_uuid(topic_id)
         int(partition)
     except ValueError:
