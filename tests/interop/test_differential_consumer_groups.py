@@ -23,6 +23,7 @@ def at_once(side, group=None):
     resource = {"resource_type": GROUP_RESOURCE, "resource_name": group or side.own, "configs": [config]}
     answer = side.call("incremental_alter_configs", 1, resources=[resource], validate_only=False)
     assert answer["responses"][0]["error_code"] == "none"
+    side.settle()
 
 
 def beat(side, member, epoch, version=None, *, group=None, topics=None, **fields):

@@ -22,6 +22,7 @@ from kopfka_broker.groups.offsets import expired, outlived
 from kopfka_broker.groups.ports import SystemClock
 from kopfka_broker.groups.share.api import ShareGroupApi
 from kopfka_broker.groups.share.offsets_api import ShareOffsetsApi
+from kopfka_broker.groups.streams.api import StreamsGroupApi
 from kopfka_broker.groups.transactional_api import TransactionalApi
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class GroupCoordinator:
             ConsumerGroupApi(core),
             ShareGroupApi(core),
             ShareOffsetsApi(core),
+            StreamsGroupApi(core),
         ]
         return {key: handler for api in apis for key, handler in api.handlers().items()}
 

@@ -28,6 +28,7 @@ from kopfka_broker.groups.records import (
     encode_offset_value,
 )
 from kopfka_broker.groups.share.groups import ShareGroups
+from kopfka_broker.groups.streams.groups import StreamsGroups
 from kopfka_broker.security.authorizer import Operation, ResourceType
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Core:
         self.modern = ModernGroups(self.journal, self.partition)
         self.consumers = ConsumerGroups(self)
         self.shares = ShareGroups(self)
-        self.modern.kinds += [self.consumers, self.shares]
+        self.streams = StreamsGroups(self)
+        self.modern.kinds += [self.consumers, self.shares, self.streams]
         self.generations: dict[str, bytes] = {}
         """The stored generation of each group, as it is in the log."""
         self.foreign: dict[int, list[OffsetsRecord]] = {}

@@ -110,6 +110,14 @@ class Cluster(Protocol):
         """Return the id of a topic, None where there is none of this name."""
         ...
 
+    def create_topic(self, name: str, partitions: int, overrides: dict[str, str]) -> object:
+        """Create a topic, durably.
+
+        Raises:
+            KopfkaError: storage refused or failed.
+        """
+        ...
+
     def topic_names(self) -> Iterable[str]:
         """Return the names of all topics."""
         ...

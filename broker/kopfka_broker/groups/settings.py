@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kopfka_broker.groups.modern.settings import ConsumerGroupSettings, ShareGroupSettings
+from kopfka_broker.groups.modern.settings import ConsumerGroupSettings, ShareGroupSettings, StreamsGroupSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,8 @@ class GroupSettings:
 
     consumer: ConsumerGroupSettings = field(default_factory=ConsumerGroupSettings)
     """Of consumer groups (KIP-848)."""
+    streams: StreamsGroupSettings = field(default_factory=StreamsGroupSettings)
+    """Of streams groups (KIP-1071)."""
     share: ShareGroupSettings = field(default_factory=ShareGroupSettings)
     """Of share groups (KIP-932)."""
 
@@ -58,5 +60,6 @@ class GroupSettings:
             offsets_retention_minutes=number("offsets.retention.minutes"),
             retention_check_interval_ms=number("offsets.retention.check.interval.ms"),
             consumer=ConsumerGroupSettings.from_config(get),
+            streams=StreamsGroupSettings.from_config(get),
             share=ShareGroupSettings.from_config(get),
         )

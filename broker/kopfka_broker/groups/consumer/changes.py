@@ -11,24 +11,20 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kopfka_broker.coordinators.binary import Reader, Writer
-from kopfka_broker.groups.consumer.group import ConsumerGroup, ResolvedRegex
+from kopfka_broker.coordinators.binary import Writer
 from kopfka_broker.groups.consumer.members import ClassicMember, Member, MemberState
-from kopfka_broker.groups.errors import MalformedRecordError
 from kopfka_broker.groups.modern.keys import encode_key
 from kopfka_broker.groups.ports import OffsetsRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from uuid import UUID
-
+    from kopfka_broker.groups.consumer.group import ConsumerGroup, ResolvedRegex
     from kopfka_broker.groups.consumer.members import Assigned
     from kopfka_broker.groups.modern.topics import Partitions
 
 EPOCH, PARTITION_METADATA, MEMBER, TARGET_EPOCH, TARGET, CURRENT, REGEX = 3, 4, 5, 6, 7, 8, 16
 KINDS: Final = frozenset({EPOCH, PARTITION_METADATA, MEMBER, TARGET_EPOCH, TARGET, CURRENT, REGEX})
-_VERSION = 0
-_HASH_TAG = _TIMESTAMP_TAG = _CLASSIC_TAG = _EPOCHS_TAG = 0
+VERSION = 0
+HASH_TAG = TIMESTAMP_TAG = CLASSIC_TAG = EPOCHS_TAG = 0
 _INT64 = struct.Struct(">q")
 
 
@@ -41,7 +37,7 @@ class EpochChanged:
 
     def record(self, group_id: str) -> OffsetsRecord:
         """ConsumerGroupMetadata."""
-        tags = {_HASH_TAG: _INT64.pack(self.metadata_hash)} if self.metadata_hash else {}
+        tags = {HASH_TAG: _INT64.pack(self.metadata_hash)} if self.metadata_hash else {}
         return OffsetsRecord(encode_key(EPOCH, group_id), _value().int32(self.epoch).tagged_fields(tags).finish())
 
     def apply(self, group: ConsumerGroup) -> None:
@@ -91,7 +87,7 @@ class MemberChanged:
         for topic in sorted(member.topics):
             value.string(topic)
         value.nullable_string(member.regex).int32(member.rebalance_timeout_ms).nullable_string(member.assignor)
-        tags = {} if member.classic is None else {_CLASSIC_TAG: _encode_classic(member.classic)}
+        tags = {} if member.classic is None else {CLASSIC_TAG: _encode_classic(member.classic)}
         return OffsetsRecord(encode_key(MEMBER, group_id, member.member_id), value.tagged_fields(tags).finish())
 
     def apply(self, group: ConsumerGroup) -> None:
@@ -129,7 +125,7 @@ class TargetEpochChanged:
 
     def record(self, group_id: str) -> OffsetsRecord:
         """ConsumerGroupTargetAssignmentMetadata."""
-        tags = {_TIMESTAMP_TAG: _INT64.pack(self.timestamp)} if self.timestamp else {}
+        tags = {TIMESTAMP_TAG: _INT64.pack(self.timestamp)} if self.timestamp else {}
         value = _value().int32(self.epoch).tagged_fields(tags).finish()
         return OffsetsRecord(encode_key(TARGET_EPOCH, group_id), value)
 
@@ -259,105 +255,8 @@ Change = (
 )  # fmt: skip
 
 
-# ---- reading
-
-
-def restore(
-    kind: int, names: list[str], value: bytes, group: object
-) -> tuple[ConsumerGroup, Change | OldMetadataFound] | None:
-    """Read a record back, for `ModernGroups.replay`.
-
-    Raises:
-        MalformedRecordError: it ends too early, or is of a version newer than 0.
-    """
-    if kind not in KINDS:
-        return None
-    try:
-        reader = Reader(value, flexible=True)
-        if reader.int16() != _VERSION:
-            raise ValueError("a version this broker does not know")
-        change = _READERS[kind](names, reader)
-    except (struct.error, UnicodeDecodeError, ValueError, IndexError) as error:
-        raise MalformedRecordError(f"malformed record of consumer group {names[0]}: {error}") from error
-    return (group if isinstance(group, ConsumerGroup) else ConsumerGroup(names[0])), change
-
-
-def _read_epoch(_: list[str], reader: Reader) -> EpochChanged:
-    epoch = reader.int32()
-    tagged = reader.tagged_fields().get(_HASH_TAG)
-    return EpochChanged(epoch, _INT64.unpack(tagged)[0] if tagged else 0)
-
-
-def _read_old_metadata(_: list[str], reader: Reader) -> OldMetadataFound:
-    return OldMetadataFound(_INT16_ZERO + reader.raw(reader.left))
-
-
-def _read_member(names: list[str], reader: Reader) -> MemberChanged:
-    member = Member(
-        member_id=names[1],
-        instance_id=reader.nullable_string(),
-        rack_id=reader.nullable_string(),
-        client_id=reader.string(),
-        client_host=reader.string(),
-        topics=frozenset([reader.string() for _ in range(reader.count())]),
-        regex=reader.nullable_string() or "",
-        rebalance_timeout_ms=reader.int32(),
-        assignor=reader.nullable_string(),
-    )
-    tagged = reader.tagged_fields().get(_CLASSIC_TAG)
-    return MemberChanged(replace(member, classic=_decode_classic(tagged)) if tagged else member)
-
-
-def _read_target_epoch(_: list[str], reader: Reader) -> TargetEpochChanged:
-    epoch = reader.int32()
-    tagged = reader.tagged_fields().get(_TIMESTAMP_TAG)
-    return TargetEpochChanged(epoch, _INT64.unpack(tagged)[0] if tagged else 0)
-
-
-def _read_target(names: list[str], reader: Reader) -> TargetChanged:
-    partitions: dict[UUID, frozenset[int]] = {}
-    for _ in range(reader.count()):
-        topic = reader.uuid()
-        partitions[topic] = frozenset([reader.int32() for _ in range(reader.count())])
-        reader.tagged_fields()
-    return TargetChanged(names[1], partitions)
-
-
-def _read_current(names: list[str], reader: Reader) -> CurrentChanged:
-    epoch, previous, state = reader.int32(), reader.int32(), reader.int8()
-    known = state in (MemberState.STABLE, MemberState.UNREVOKED_PARTITIONS, MemberState.UNRELEASED_PARTITIONS)
-    return CurrentChanged(
-        Member(
-            member_id=names[1],
-            epoch=epoch,
-            previous_epoch=previous,
-            state=MemberState(state) if known else MemberState.UNKNOWN,
-            assigned=_read_assigned(reader, epoch),
-            revoking=_read_assigned(reader, epoch),
-        )
-    )
-
-
-def _read_regex(names: list[str], reader: Reader) -> RegexResolved:
-    topics = frozenset([reader.string() for _ in range(reader.count())])
-    return RegexResolved(names[1], ResolvedRegex(topics, reader.int64(), reader.int64()))
-
-
-_READERS: Mapping[int, Callable[[list[str], Reader], Change | OldMetadataFound]] = {
-    EPOCH: _read_epoch,
-    PARTITION_METADATA: _read_old_metadata,
-    MEMBER: _read_member,
-    TARGET_EPOCH: _read_target_epoch,
-    TARGET: _read_target,
-    CURRENT: _read_current,
-    REGEX: _read_regex,
-}
-
-_INT16_ZERO = b"\0\0"
-
-
 def _value() -> Writer:
-    return Writer(flexible=True).int16(_VERSION)
+    return Writer(flexible=True).int16(VERSION)
 
 
 def _encode_classic(classic: ClassicMember) -> bytes:
@@ -366,18 +265,6 @@ def _encode_classic(classic: ClassicMember) -> bytes:
     for name, metadata in classic.protocols:
         writer.string(name).sized(metadata).tagged_fields()
     return writer.tagged_fields().finish()
-
-
-def _decode_classic(data: bytes) -> ClassicMember | None:
-    reader = Reader(data, flexible=True)
-    if reader.int8() < 0:
-        return None
-    timeout = reader.int32()
-    protocols = []
-    for _ in range(reader.count()):
-        protocols.append((reader.string(), reader.sized()))
-        reader.tagged_fields()
-    return ClassicMember(timeout, tuple(protocols))
 
 
 def _write_assigned(writer: Writer, assigned: Assigned) -> None:
@@ -390,20 +277,4 @@ def _write_assigned(writer: Writer, assigned: Assigned) -> None:
         tag = Writer(flexible=True).count(len(numbers))
         for number in numbers:
             tag.int32(epochs[number])
-        writer.tagged_fields({_EPOCHS_TAG: tag.finish()})
-
-
-def _read_assigned(reader: Reader, epoch: int) -> dict[UUID, dict[int, int]]:
-    """Read partitions; Kafka before 4.3 wrote no epochs of them, and took the member's."""
-    found: dict[UUID, dict[int, int]] = {}
-    for _ in range(reader.count()):
-        topic = reader.uuid()
-        numbers = [reader.int32() for _ in range(reader.count())]
-        tagged = reader.tagged_fields().get(_EPOCHS_TAG)
-        epochs = [epoch] * len(numbers)
-        if tagged:
-            inner = Reader(tagged, flexible=True)
-            count = inner.varint() - 1  # the array may be null
-            epochs = [inner.int32() for _ in range(count)] if count == len(numbers) else epochs
-        found[topic] = dict(zip(numbers, epochs, strict=True))
-    return found
+        writer.tagged_fields({EPOCHS_TAG: tag.finish()})

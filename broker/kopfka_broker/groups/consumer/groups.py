@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
-from kopfka_broker.groups.consumer.changes import restore
 from kopfka_broker.groups.consumer.classic import ClassicMembers
 from kopfka_broker.groups.consumer.group import ConsumerGroup
 from kopfka_broker.groups.consumer.heartbeats import Heartbeats
 from kopfka_broker.groups.consumer.migration import Migration
 from kopfka_broker.groups.consumer.regexes import Regexes
+from kopfka_broker.groups.consumer.restoring import restore
 from kopfka_broker.groups.errors import GroupError
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.modern.groups import Work

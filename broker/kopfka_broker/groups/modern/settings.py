@@ -58,6 +58,19 @@ class ShareGroupSettings:
         return cls(int(get("group.share.max.size")), int(get("group.share.initialize.retry.interval.ms")))
 
 
+@dataclass(frozen=True, slots=True)
+class StreamsGroupSettings:
+    """Of streams groups; each field names the config it stands for."""
+
+    max_size: int = 2_147_483_647
+    """group.streams.max.size"""
+
+    @classmethod
+    def from_config(cls, get: Callable[[str], Any]) -> StreamsGroupSettings:
+        """Read every field through `get`, which returns the value of the broker config of a given name."""
+        return cls(int(get("group.streams.max.size")))
+
+
 _ASSIGNOR_CLASSES = {
     "org.apache.kafka.coordinator.group.assignor.UniformAssignor": "uniform",
     "org.apache.kafka.coordinator.group.assignor.RangeAssignor": "range",
