@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kopfka_broker.groups import Handler
     from kopfka_broker.transactions.ports import Cluster, ProducerIds, TransactionLog
     from kopfka_broker.transactions.settings import TransactionSettings
-    from kopfka_broker.transactions.state import TopicPartition, TransactionalId
+    from kopfka_broker.transactions.state import TopicPartition
 
 
 class TransactionCoordinator:
@@ -119,7 +119,7 @@ class TransactionCoordinator:
         try:
             known = self._core.known(transactional_id)
             if add:
-                await self._add(known, producer_id, producer_epoch, partitions)
+                await self._core.add_partitions(known, producer_id, producer_epoch, partitions, decisions.EPOCH_BUMPS)
             errors = decisions.verified(known, producer_id, producer_epoch, partitions)
         except TransactionError as refused:
             code = refused.code
@@ -127,33 +127,6 @@ class TransactionCoordinator:
                 code = ErrorCode.invalid_producer_epoch  # what producers expect to hear from Produce
             return dict.fromkeys(partitions, int(code))
         return {partition: int(code) for partition, code in errors.items()}
-
-    async def _add(
-        self, known: TransactionalId, producer_id: int, epoch: int, partitions: Sequence[TopicPartition]
-    ) -> None:
-        core = self._core
-        deadline = core.clock.monotonic_ms() + core.settings.add_partitions_retry_ms
-        while True:
-            try:
-                value = decisions.with_partitions(
-                    known,
-                    producer_id,
-                    epoch,
-                    partitions,
-                    now_ms=core.clock.wall_ms(),
-                    client_version=decisions.EPOCH_BUMPS,
-                )
-            except TransactionError as refused:
-                # the last transaction is still being brought to its end: that takes a moment, which is waited for
-                left = deadline - core.clock.monotonic_ms()
-                if refused.code is not ErrorCode.concurrent_transactions or left <= 0:
-                    raise
-                if not await core.change(known, left / 1000):
-                    raise
-                continue
-            if value is not None:
-                await core.store(known, value)
-            return
 
     # ---- for metrics
 

@@ -22,12 +22,13 @@ from kopfka_broker.transactions.records import encode_key, encode_value
 from kopfka_broker.transactions.state import ENDING, NO_EPOCH, State, Transaction, TransactionalId
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Collection, Coroutine
 
     from kopfka_broker.coordinators.journal import Write
     from kopfka_broker.coordinators.ports import Clock
     from kopfka_broker.transactions.ports import Cluster, ProducerIds, TransactionLog
     from kopfka_broker.transactions.settings import TransactionSettings
+    from kopfka_broker.transactions.state import TopicPartition
 
 log = logging.getLogger(__name__)
 
@@ -183,6 +184,40 @@ class Core:
             await self.journal.settle(write)
         except LOG_ERRORS as error:
             log.warning("transactional id %s: %s; its markers are written again after a restart", known.name, error)
+
+    async def add_partitions(
+        self,
+        known: TransactionalId,
+        producer_id: int,
+        epoch: int,
+        partitions: Collection[TopicPartition],
+        client_version: int,
+    ) -> None:
+        """Put partitions into a producer's transaction, which opens it where none is.
+
+        Where the last one is still being brought to its end, that is waited for: it takes a moment, and asking again
+        would take the client longer.
+
+        Raises:
+            TransactionError: they are not in the transaction.
+        """
+        deadline = self.clock.monotonic_ms() + self.settings.add_partitions_retry_ms
+        while True:
+            now = self.clock.wall_ms()
+            try:
+                value = decisions.with_partitions(
+                    known, producer_id, epoch, partitions, now_ms=now, client_version=client_version
+                )
+            except TransactionError as refused:
+                left = deadline - self.clock.monotonic_ms()
+                if refused.code is not ErrorCode.concurrent_transactions or left <= 0:
+                    raise
+                if not await self.change(known, left / 1000):
+                    raise
+                continue
+            if value is not None:
+                await self.store(known, value)
+            return
 
     def abort(self, known: TransactionalId) -> asyncio.Task[None]:
         """Abort an open transaction and fence its producer; the task is done when that is sure.

@@ -177,13 +177,7 @@ class ProducerApi:
         self, name: str, producer_id: int, epoch: int, partitions: Collection[TopicPartition], client_version: int
     ) -> None:
         core = self._core
-        known = core.known(name)
-        now = core.clock.wall_ms()
-        value = decisions.with_partitions(
-            known, producer_id, epoch, partitions, now_ms=now, client_version=client_version
-        )
-        if value is not None:
-            await core.store(known, value)
+        await core.add_partitions(core.known(name), producer_id, epoch, partitions, client_version)
 
     # ---- AddOffsetsToTxn
 
