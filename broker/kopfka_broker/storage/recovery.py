@@ -64,7 +64,7 @@ def load(
         if clean:
             clean = _load_end(partition)
         if not clean:
-            _recover(partition, trusted)
+            _recover(partition, trusted, recovery_point)
             if partition.log_end_offset < partition.log_start_offset:
                 _begin_at_start(partition, now_ms)
         end = partition.log_end_offset
@@ -144,8 +144,12 @@ def _load_end(partition: PartitionLog) -> bool:
     return True
 
 
-def _recover(partition: PartitionLog, trusted: int) -> None:
-    """Check every batch from the one that holds the offset `trusted` on, and end the log before the first bad one."""
+def _recover(partition: PartitionLog, trusted: int, synced: int) -> None:
+    """Check every batch from the one that holds the offset `trusted` on, and end the log before the first bad one.
+
+    What lies below `synced` was on disk: a batch there that fails its checksum is not torn but damaged, so it is left
+    for its readers to be told of, and does not end the log.
+    """
     first = partition.segment_at(trusted)
     for at in range(first, len(partition.segments)):
         segment = partition.segments[at]
@@ -154,7 +158,7 @@ def _recover(partition: PartitionLog, trusted: int) -> None:
         partition.log_end_offset = segment.base_offset
         wrong = ""
         try:
-            _scan(partition, segment, start, size, check=True)
+            _scan(partition, segment, start, size, check=True, synced=synced)
         except CorruptBatchError as error:
             wrong = str(error)
         if wrong:
@@ -223,17 +227,17 @@ def _store_indexes(partition: PartitionLog, segment: Segment, *, closing: bool) 
         log.warning("%s; they are kept in memory", error)
 
 
-def _scan(partition: PartitionLog, segment: Segment, start: int, size: int, *, check: bool) -> None:
+def _scan(partition: PartitionLog, segment: Segment, start: int, size: int, *, check: bool, synced: int = 0) -> None:
     """Account for the batches from `start` on, as if they were appended now; the log then ends after the last one.
 
     Raises:
-        CorruptBatchError: a batch is cut, impossible, or (where `check`) fails its checksum; the segment then ends
-            before it.
+        CorruptBatchError: a batch is cut, impossible, or (where `check`) fails its checksum at or above the offset
+            `synced`; the segment then ends before it.
     """
     segment.max_timestamp, segment.max_timestamp_offset = segment.times.last()
     segment.size, segment.bytes_since_index = start, 0
     interval = partition.config.index_interval_bytes
-    for _, header in _batches(segment, start, size, check=check):
+    for _, header in _batches(segment, start, size, check=check, synced=synced):
         if header.base_offset < partition.log_end_offset:
             raise CorruptBatchError(f"offset {header.base_offset} after {partition.log_end_offset - 1}")
         if header.last_offset - segment.base_offset > MAX_RELATIVE_OFFSET:
@@ -245,7 +249,9 @@ def _scan(partition: PartitionLog, segment: Segment, start: int, size: int, *, c
         segment.first_timestamp = read_header(segment.read(0, HEADER_SIZE)).max_timestamp
 
 
-def _batches(segment: Segment, position: int, end: int, *, check: bool) -> Iterator[tuple[int, BatchHeader]]:
+def _batches(
+    segment: Segment, position: int, end: int, *, check: bool, synced: int
+) -> Iterator[tuple[int, BatchHeader]]:
     if not check:
         yield from segment.walk(position, end)
         return
@@ -262,7 +268,8 @@ def _batches(segment: Segment, position: int, end: int, *, check: bool) -> Itera
                 raise CorruptBatchError(f"the batch has {header.size} bytes, of which {end - position} are there")
             if header.size > len(window):
                 window = segment.read(position, header.size, end)
-        verify_crc(window, at, header)
+        if header.next_offset > synced:
+            verify_crc(window, at, header)
         yield position, header
         position += header.size
 

@@ -132,6 +132,26 @@ def test_no_flipped_bit_becomes_a_wrong_record(folders, share, bit, segment, cle
         close_descriptors()
 
 
+def test_a_synced_batch_that_is_damaged_does_not_end_the_log_after_a_crash(tmp_path):
+    manager = open_manager(tmp_path / "data")
+    log = new_log(manager)
+    for number in range(20):
+        log.append(batch(expected(number)), NOW)
+    assert manager._disk.flusher.flush_now(log.durability) is None
+    manager.save_checkpoints()
+    log.append(batch(expected(20)), NOW)
+    log.append(batch(expected(21)), NOW)
+    crash(manager, system=True)
+    content = log_files(log)[0].read_bytes()
+    for number in (7, 21):  # one that was synced; one that was not, and may be torn
+        flip(log_files(log)[0], content.index(b"%03d..." % number))
+    manager = open_manager(tmp_path / "data")
+    log = manager.topics["t"].partitions[0]
+    values, refused = read_around_damage(log)
+    assert (sorted(values), refused, log.log_end_offset) == ([*range(7), *range(8, 21)], [7], 21)
+    crash(manager)
+
+
 def test_times_are_not_taken_from_damaged_batches(tmp_path):
     written(tmp_path / "data")
     manager = open_manager(tmp_path / "data")
