@@ -9,9 +9,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.apis.errors import ApiError
-from kopfka_broker.coordinators.topics import GROUPS, TRANSACTIONS, InternalTopic
 from kopfka_broker.config.groups import GroupConfigs
 from kopfka_broker.config.resources import ResourceConfigs
+from kopfka_broker.coordinators.topics import GROUPS, TRANSACTIONS, InternalTopic
 from kopfka_broker.features import TRANSACTION_VERSION, Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metadata_store import MetadataStore
@@ -24,9 +24,9 @@ from kopfka_broker.security.throttling import Throttling
 from kopfka_broker.security.tokens import DelegationTokens
 from kopfka_broker.share.room import ShareRoom
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
+from kopfka_broker.telemetry.values import TelemetryValues
 from kopfka_broker.transactions import TransactionCoordinator, TransactionSettings
 from kopfka_broker.transactions.producer_ids import ProducerIds
-from kopfka_broker.telemetry.values import TelemetryValues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
