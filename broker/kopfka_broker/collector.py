@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from kopfka_broker.histogram import Histogram
+from kopfka_broker.security.metrics import security_metrics
 from kopfka_broker.storage.manager import wall_clock_ms
 from kopfka_broker.storage_metrics import storage_metrics
 from kopfka_broker.transactions.metrics import transaction_metrics
@@ -45,6 +46,7 @@ class BrokerCollector:
         yield from self._cluster_state()
         yield from self._groups()
         yield from transaction_metrics(self._cluster.transactions)
+        yield from security_metrics(self._cluster.authorizer, self._cluster.throttling)
         yield from self._cluster.telemetry.collect()
 
     def _groups(self) -> Iterable[Metric]:

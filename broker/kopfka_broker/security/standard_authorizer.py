@@ -68,6 +68,8 @@ class StandardAuthorizer:
         self._kept: dict[tuple[Principal, str, int, int, str], Decision] = {}
         self._kept_any: dict[tuple[Principal, str, int, int], bool] = {}
         self.acls = AclSet()
+        self.denied = 0
+        """How often the answer was no."""
 
     def load(self) -> None:
         """Read the ACLs that were kept.
@@ -101,6 +103,8 @@ class StandardAuthorizer:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             self._kept[key] = decision
+        if not decision.allowed:
+            self.denied += 1
         if decision.allowed:
             if audit.isEnabledFor(logging.DEBUG):
                 audit.debug("%s", self._line(context, operation, resource, name, decision))

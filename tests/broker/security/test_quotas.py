@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.config.values import BrokerConfig
 from kopfka_broker.context import Caller, RequestContext
 from kopfka_broker.metadata_store import MetadataStore
+from kopfka_broker.security.authorizer import (
+    STANDARD_AUTHORIZER,
+    AllowAll,
+    Operation,
+    ResourceType,
+    authorizer_from,
+)
+from kopfka_broker.security.metrics import security_metrics
 from kopfka_broker.security.principal import Principal
 from kopfka_broker.security.quotas import DEFAULT, ClientQuotas, Limit, QuotaKey, entity
 from kopfka_broker.security.throttling import Throttling
@@ -166,3 +175,27 @@ def test_clients_that_are_gone_are_forgotten(throttling, quotas, clock):
     clock.now = 3_600_001
     throttling.produced(context(client_id="new"), 1, 0.0)
     assert len(throttling._meters) == 1
+
+
+def test_metrics_show_what_quotas_measure(throttling, quotas, tmp_path):
+    quotas.change({entity(user="u"): {"producer_byte_rate": 100, "controller_mutation_rate": 2}})
+    throttling.produced(context(), 2000, 0.0)
+    throttling.mutations(context(), strict_since=6).record(4)
+    config = BrokerConfig({"authorizer.class.name": STANDARD_AUTHORIZER})
+    authorizer = authorizer_from(config, MetadataStore(tmp_path))
+    authorizer.allows(context(), Operation.READ, ResourceType.TOPIC, "t")
+    shown = {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for metric in security_metrics(authorizer, throttling)
+        for sample in metric.samples
+    }
+    assert shown == {
+        ("kafka_server_authorizer_metrics_acls_total_count", ()): 0,
+        ("kafka_server_authorizer_metrics_authorization_denied_total", ()): 1,
+        ("kafka_server_produce_byte_rate", ("u", "")): 200,
+        ("kafka_server_produce_throttle_time", ("u", "")): 10_000,
+        ("kafka_server_controllermutation_tokens", ("u", "")): 18,
+        ("kafka_server_controllermutation_throttle_time", ("u", "")): 0,
+    }
+    without = security_metrics(AllowAll(), throttling)
+    assert not any("authorizer" in metric.name for metric in without)
