@@ -114,6 +114,8 @@ class Connection(asyncio.BufferedProtocol):
         self._state.leave(self)
         self._queue.clear()
         self._slots.clear()
+        for callback in self.caller.on_close:
+            callback()
         if self._waiting is not None:
             self._waiting.cancel()
         if self._unmuting is not None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kopfka_broker.security.principal import ANONYMOUS, Principal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Caller:
     software_version: str = "unknown"
     muted_until: float = 0.0
     """By `time.monotonic()`: no request of it starts before."""
+    on_close: tuple[Callable[[], None], ...] = ()
+    """Called when the connection is gone."""
 
     def mute(self, milliseconds: float) -> None:
         """Let the connection wait after the answer that is being made, as Kafka throttles by quota: the answer goes

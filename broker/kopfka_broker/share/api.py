@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kopfka_broker.cluster import Cluster
-    from kopfka_broker.context import RequestContext
+    from kopfka_broker.context import Caller, RequestContext
     from kopfka_broker.dispatch import Buffers
     from kopfka_broker.share.manager import Loaded, SharePartitions
     from kopfka_broker.share.sessions import Member, Partition
@@ -44,6 +45,8 @@ class ShareApis:
         self._partitions = partitions
         self._sessions = ShareSessions(lambda: cluster.config.number("group.share.max.share.sessions"))
         self._acknowledging = Acknowledging(cluster, partitions)
+        self._watched: set[int] = set()
+        """The connections, by `id`, that sessions were opened by."""
 
     # -- ShareFetch ---------------------------------------------------------------------------------------------------
 
@@ -107,6 +110,7 @@ class ShareApis:
             if acknowledges:
                 raise invalid_request(MALFORMED)
             session = self._sessions.create(member, context.caller, wanted)
+            self._end_with(context.caller)
             session.unknown.update(self._unknown(wanted))
             return session
         session = self._sessions.use(member, epoch)
@@ -203,8 +207,14 @@ class ShareApis:
             task = asyncio.ensure_future(self._partitions.release(SharePartitionKey(member[0], *key), member[1]))
             task.add_done_callback(_release_ended)
 
-    def connection_closed(self, caller: object) -> None:
-        """End the sessions that were opened by a connection that is gone."""
+    def _end_with(self, caller: Caller) -> None:
+        """See to it that sessions end with the connection they were opened by."""
+        if id(caller) not in self._watched:
+            self._watched.add(id(caller))
+            caller.on_close += (partial(self._connection_closed, caller),)
+
+    def _connection_closed(self, caller: Caller) -> None:
+        self._watched.discard(id(caller))
         for member in self._sessions.of(caller):
             self.release(member)
 

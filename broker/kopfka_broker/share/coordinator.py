@@ -131,7 +131,7 @@ class ShareCoordinator:
         self._check_topic(key)
         snapshot_epoch = 0 if state is None else state.snapshot_epoch + 1
         completed = -1 if start_offset == UNINITIALIZED else 0
-        await self._snapshot(key, ShareState(snapshot_epoch, state_epoch, -1, start_offset, completed))
+        await self._snapshot(key, ShareState(snapshot_epoch, state_epoch, 0, start_offset, completed))
 
     async def write(
         self,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 JOINING = 0
 LEAVING = -1
+_FIRST_EPOCH = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,10 @@ class ShareGroup:
     expires = False
 
     def __init__(self, group_id: str) -> None:
-        """Make a group without members, in epoch 0: it is not stored yet."""
+        """Make a group without members, in the epoch every group begins with: it is not stored yet."""
         self.group_id = group_id
-        self.epoch = 0
+        self.epoch = self.assignment_epoch = _FIRST_EPOCH
         self.metadata_hash = 0
-        self.assignment_epoch = 0
         self.assignment_timestamp = 0
         self.members: dict[str, ShareMember] = {}
         self.targets: dict[str, Partitions] = {}

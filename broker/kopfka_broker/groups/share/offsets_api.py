@@ -136,7 +136,7 @@ class ShareOffsetsApi:
         if not self._core.cluster.allows(context, operation, ResourceType.GROUP, group_id):
             raise GroupError(ErrorCode.group_authorization_failed, _GROUP_NOT_AUTHORIZED)
         if not group_id:
-            raise GroupError(ErrorCode.invalid_group_id)
+            raise GroupError(ErrorCode.invalid_group_id, "The group id is invalid.")
         refusal = self._core.refusal(group_id)
         if refusal is not None:
             raise GroupError(refusal)
