@@ -6,6 +6,7 @@ Kept in a document of the data folder. How a limit is enforced is the business o
 from __future__ import annotations
 
 import enum
+import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class ClientQuotas:
             (entity(client_id=DEFAULT), ("", client_id)),
         ):
             value = self.quotas.get(asked, _NONE).get(key)
-            if value is not None:
+            if value is not None and not math.isnan(value):  # Kafka takes NaN, and throttles nobody by it
                 return Limit(value, *sharing)
         return None
 
@@ -121,7 +122,7 @@ class ClientQuotas:
         """Return how many connections a second an address may open, None where there is no limit."""
         for name in (address, DEFAULT):
             value = self.quotas.get(entity(ip=name), _NONE).get(QuotaKey.CONNECTION_CREATION_RATE)
-            if value is not None:
+            if value is not None and not math.isnan(value):
                 return value
         return None
 

@@ -75,6 +75,15 @@ def test_the_strongest_level_counts(tmp_path_factory, present):
     assert quotas.limit(QuotaKey.CONSUMER_BYTE_RATE, "u", "c") is None
 
 
+def test_not_a_number_is_no_limit(quotas):
+    nothing = float("nan")
+    quotas.change(
+        {entity(user="u"): {"producer_byte_rate": nothing}, entity(ip=DEFAULT): {"connection_creation_rate": nothing}}
+    )
+    assert quotas.limit(RATE, "u", "c") is None
+    assert quotas.connection_rate("1.1.1.1") is None
+
+
 def test_connection_rates(quotas):
     assert quotas.connection_rate("1.1.1.1") is None
     quotas.change(
