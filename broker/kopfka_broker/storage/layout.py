@@ -14,7 +14,13 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage.checkpoints import PARTITION_METADATA, decode_uuid, random_uuid
+from kopfka_broker.storage.checkpoints import (
+    PARTITION_METADATA,
+    decode_uuid,
+    random_uuid,
+    write_partition_metadata,
+)
+from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.segment import LOG_SUFFIX
 from kopfka_broker.storage.topics import TopicEntry
 
@@ -30,6 +36,20 @@ STRAY_SUFFIX = "-stray"
 
 _METADATA_TOPIC = "__cluster_metadata"
 _FOLDER = re.compile(r"(?P<topic>[a-zA-Z0-9._-]+)-(?P<partition>\d+)")
+
+
+def make_folder(directory: Path, topic_id: UUID) -> None:
+    """Make a partition's folder where it is missing, and say in it whose it is.
+
+    Raises:
+        KafkaStorageError: the disk is full or failed.
+    """
+    try:
+        directory.mkdir(exist_ok=True)
+    except OSError as error:
+        raise KafkaStorageError(f"cannot make {directory}: {error.strerror}") from error
+    if not (directory / PARTITION_METADATA).exists():
+        write_partition_metadata(directory, topic_id)
 
 
 def renamed(directory: Path, suffix: str) -> Path:

@@ -170,7 +170,7 @@ class LogManager:
             log_start = max(log_start, recovery_point)
         added = self._add_log(topic, partition, self.defaults.overridden(topic.config))
         try:
-            self._make_folder(added)
+            layout.make_folder(added.directory, added.topic_id)
             load(
                 added,
                 log_start=log_start,
@@ -338,14 +338,6 @@ class LogManager:
         topic.partitions.append(added)
         return added
 
-    def _make_folder(self, partition: PartitionLog) -> None:
-        try:
-            partition.directory.mkdir(exist_ok=True)
-        except OSError as error:
-            raise KafkaStorageError(f"cannot make {partition.directory}: {error.strerror}") from error
-        if not (partition.directory / checkpoints.PARTITION_METADATA).exists():
-            checkpoints.write_partition_metadata(partition.directory, partition.topic_id)
-
     def _new_topic(self, name: str, partitions: int, config: dict[str, str], topic_id: UUID | None) -> Topic:
         check_name(name)
         if name in self._topics or name in self._being_made:
@@ -366,11 +358,11 @@ class LogManager:
                 added = self._add_log(topic, partition, config)
                 if added.directory.exists():  # what a deletion that was cut short has left
                     added.directory.rename(layout.renamed(added.directory, layout.STRAY_SUFFIX))
-                self._make_folder(added)
+                layout.make_folder(added.directory, added.topic_id)
                 load(added, log_start=0, recovery_point=0, clean=True, now_ms=self._clock())
                 yield
             entries = [entry for entry in self._entries() if entry.name != topic.name]
-            write_topics(self.directory, [*entries, _entry(topic)])
+            write_topics(self.directory, [*entries, topic.entry])
         except BaseException as error:
             added_logs, topic.partitions[before:] = topic.partitions[before:], []
             self._discard(added_logs)
@@ -405,8 +397,4 @@ class LogManager:
         return topic
 
     def _entries(self) -> list[TopicEntry]:
-        return [_entry(topic) for topic in self._topics.values()]
-
-
-def _entry(topic: Topic) -> TopicEntry:
-    return TopicEntry(topic.name, topic.topic_id, len(topic.partitions), topic.config)
+        return [topic.entry for topic in self._topics.values()]

@@ -43,6 +43,11 @@ class Topic:
         """Whether it is one of Kafka's own."""
         return self.name in INTERNAL_TOPICS
 
+    @property
+    def entry(self) -> TopicEntry:
+        """What the file says of it."""
+        return TopicEntry(self.name, self.topic_id, len(self.partitions), self.config)
+
 
 @dataclass(frozen=True, slots=True)
 class TopicEntry:
