@@ -24,9 +24,9 @@ from kopfka_broker.apis.quorum import QuorumApis
 from kopfka_broker.apis.quotas import QuotaApis
 from kopfka_broker.apis.replicas import ReplicaApis
 from kopfka_broker.apis.sasl import sasl_authenticate, sasl_handshake
+from kopfka_broker.apis.telemetry import TelemetryApis
 from kopfka_broker.apis.throttled_produce import ThrottledProduce
 from kopfka_broker.apis.tokens import TokenApis
-from kopfka_broker.apis.telemetry import TelemetryApis
 from kopfka_broker.apis.topics import TopicApis
 from kopfka_broker.cluster import Cluster
 from kopfka_broker.config import loggers
@@ -64,9 +64,13 @@ class Broker:
         began = time.perf_counter()
         cluster = self.cluster
         loggers.install()
+        if cluster.directory.is_dir():
+            cluster.config.load_altered(cluster.documents)  # before the rest: listeners may go by it
+        # what cannot be of the configuration is told before anything is written
+        self._network = Network(cluster)
         cluster.open()
         try:
-            self._network = Network(cluster)
+            self._network.add_users()
             self._server = Server(self._dispatcher(), server_settings(cluster.config), self._network.limits)
             self._server.state.request_log = cluster.request_log.answered
             cluster.metrics.connections = self._network.connections
@@ -188,4 +192,3 @@ class Broker:
         raw: dict[int, Any] = {ApiKey.PRODUCE: produce, ApiKey.FETCH: FetchApi(cluster).fetch}
         raw[ApiKey.SHARE_FETCH] = cluster.share.apis.fetch
         return Dispatcher(handlers, raw, cluster.metrics.requests, cluster.features, cluster.throttling)
-

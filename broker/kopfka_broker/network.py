@@ -46,8 +46,6 @@ class Network:
         }
         self._tls = [each.tls for each in self.entrances if each.tls is not None]
         self._take_limits()
-        if any(each.sasl is not None for each in self.entrances):
-            self._add_users()
         config.on_change(self._changed)
         config.on_check(self.check)
 
@@ -90,8 +88,14 @@ class Network:
             own.most = each.config.number("max.connections")
             own.rate.per_second = each.config.number("max.connection.creation.rate")
 
-    def _add_users(self) -> None:
-        """Give users that the JAAS configuration of SCRAM names a credential, if they have none yet."""
+    def add_users(self) -> None:
+        """Give users that the JAAS configuration of SCRAM names a credential, if they have none yet.
+
+        Raises:
+            KafkaStorageError: it cannot be kept.
+        """
+        if not any(each.sasl is not None for each in self.entrances):
+            return
         from kopfka_broker.security.sasl import scram_users  # noqa: PLC0415
         from kopfka_broker.security.scram import SCRAM_MECHANISMS, make_credential  # noqa: PLC0415
 

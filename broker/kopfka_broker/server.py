@@ -116,14 +116,15 @@ class Server:
             listener = entrance.listener
             host = bind_host(listener.host)
             try:
-                acceptor = Acceptor(self.state, entrance, limits, await _bound(host, listener.port))
+                for bound in await _bound(host, listener.port):
+                    acceptor = Acceptor(self.state, entrance, limits, bound)
+                    self._acceptors.append(acceptor)
+                    acceptor.listen(self.state.settings.socket_listen_backlog_size)
+                    ports[listener.name] = acceptor.port
             except OSError as error:
                 self._close_listeners()
                 raise _cannot_listen(host, listener, error) from error
-            acceptor.listen(self.state.settings.socket_listen_backlog_size)
-            self._acceptors.append(acceptor)
-            ports[listener.name] = acceptor.port
-            log.info("listening on %s:%s (%s)", host, acceptor.port, _called(listener))
+            log.info("listening on %s:%s (%s)", host, ports[listener.name], _called(listener))
         self._sweeper = asyncio.get_running_loop().create_task(self._close_idle())
         return ports
 
@@ -163,23 +164,35 @@ class Server:
                     connection.abort()
 
 
-async def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address; a name may stand for several, of which the first serves.
+async def _bound(host: str, port: int) -> list[socket.socket]:
+    """Return a socket for each address that `host` stands for and this machine has, all on the same port.
 
     Raises:
-        OSError: there is no such address here, or another process listens on it.
+        OSError: this machine has none of them, or another process listens on one.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = found[0]
-    made = socket.socket(family, kind, protocol)
-    try:
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        made = socket.socket(family, kind, protocol)
+        bound.append(made)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.setblocking(False)
-        made.bind(address)
-    except OSError:
-        made.close()
-        raise
-    return made
+        try:
+            # a free port that was chosen for the first is for all
+            made.bind((address[0], bound[0].getsockname()[1] if len(bound) > 1 else port, *address[2:]))
+        except OSError as error:
+            bound.pop().close()
+            if error.errno != errno.EADDRNOTAVAIL:
+                for each in bound:
+                    each.close()
+                raise
+            missing = error
+    if not bound:
+        raise missing or OSError(errno.EADDRNOTAVAIL, "no address")
+    return bound
 
 
 def _called(listener: Listener) -> str:

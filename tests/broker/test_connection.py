@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from broker.live import batch, live_broker
+from kopfka_broker.server import _bound
 from kopfka_wire.apis import ApiKey
 from support.waiting import eventually_async
 
@@ -320,3 +323,25 @@ def _ms(value):
     from datetime import timedelta
 
     return timedelta(milliseconds=value)
+
+
+async def test_a_name_of_several_addresses_is_listened_on_at_all_of_them(tmp_path, monkeypatch):
+    loop = asyncio.get_running_loop()
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))
+        for address in ("203.0.113.7", "127.0.0.1", "127.0.0.2", "127.0.0.1")
+    ]
+
+    async def resolved(*_, **__):
+        return found
+
+    state = SimpleNamespace(getaddrinfo=resolved)
+    monkeypatch.setattr("kopfka_broker.server.asyncio.get_running_loop", lambda: state)
+    sockets = await _bound("name", 0)
+    monkeypatch.undo()
+    assert asyncio.get_running_loop() is loop
+    addresses = [each.getsockname() for each in sockets]
+    for each in sockets:
+        each.close()
+    assert [address for address, _ in addresses] == ["127.0.0.1", "127.0.0.2"]
+    assert len({port for _, port in addresses}) == 1

@@ -70,8 +70,7 @@ def test_a_free_port_is_advertised_as_the_one_it_became():
         ({"listeners": "nonsense"}, "write NAME://HOST:PORT"),
         ({"listeners": "A://:99999"}, "not a port"),
         ({"listeners": "A://:1,A://:2"}, "names A twice"),
-        ({"listeners": "SSL://:9093"}, "PLAINTEXT only"),
-        ({"listeners": "A://:1", "listener_security_protocol_map": "A:SASL_SSL"}, "PLAINTEXT only"),
+        ({"listeners": "A://:1", "listener_security_protocol_map": "A:TLS"}, "SASL_PLAINTEXT, SASL_SSL"),
         ({"listeners": "A://:1", "listener_security_protocol_map": "A"}, "NAME:PROTOCOL"),
         ({"listeners": "A://:1", "advertised_listeners": "B://x:1"}, "not in listeners"),
         ({"listeners": "A://:1", "advertised_listeners": "A://0.0.0.0:1"}, "no address"),
@@ -85,3 +84,20 @@ def test_contradictions_are_told(settings, why):
 def test_two_listeners_of_one_name_are_told():
     with pytest.raises(SettingsError, match="leave one of them out"):
         make(Listener("PLAINTEXT", "", 1), listeners="PLAINTEXT://:2")
+
+
+def test_protocols_come_from_the_map_or_from_names():
+    found = listeners_from(
+        {
+            "listeners": "A://:1,SSL://:2,B://:3,C://:4",
+            "listener.security.protocol.map": "A:SASL_SSL,b:sasl_plaintext,C:PLAINTEXT",
+            "controller.listener.names": "C",
+        },
+        None,
+        None,
+    )
+    assert [(each.name, each.protocol) for each in found.bound] == [
+        ("A", "SASL_SSL"),
+        ("SSL", "SSL"),
+        ("B", "SASL_PLAINTEXT"),
+    ]
