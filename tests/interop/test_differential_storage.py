@@ -190,3 +190,22 @@ def compacted_without_tombstones(side):
 @pytest.mark.parametrize("run", [compacted, compacted_without_tombstones])
 def test_the_same_records_are_left(sides, run):
     compare(sides, run, 9)
+
+
+def test_apache_kafkas_dump_tool_reads_what_is_left(kopfka, sides, tools):
+    side = sides[0]
+    side.own, side.version = "compacted-and-dumped", 9
+    workload(side, side.create(**SETTINGS, index_interval_bytes="100"), 60)
+    left = [record for _, records in cleaned(side) for record in records]
+    folder = kopfka.data / f"{side.own}-0"
+    segments, indexes = sorted(folder.glob("*.log")), sorted(folder.glob("*.index"))
+    dump = "org.apache.kafka.tools.DumpLogSegments"
+    lines = tools.run(dump, "--files", ",".join(map(str, segments)), "--deep-iteration", "--print-data-log").lines
+    batches = [line for line in lines if line.startswith("baseOffset:")]
+    assert batches
+    assert all("isvalid: true" in line for line in batches)
+    assert any("deleteHorizonMs: OptionalLong[" in line for line in batches), batches[0]
+    assert sum(line.startswith("| offset:") for line in lines) == len(left)
+    for line in tools.run(dump, "--files", ",".join(map(str, indexes)), "--index-sanity-check").lines:
+        assert line.startswith("Dumping") or line.endswith(("passed sanity check.", "is empty.")), line
+    assert any(index.stat().st_size for index in indexes)
