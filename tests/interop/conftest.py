@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from interop.compatibility import FAILED, PASSED, note
 from support.differential import BASE_TIME, RECORDS, TOPIC, Side
 from support.java import JavaTools, kafka_classpath
 from support.kafka import running_kafka
@@ -37,6 +38,15 @@ CONFIG = (
 TELEMETRY = "metric.reporters=io.kopfka.interop.TelemetryReceiver\n"
 """Without a plug-in that takes it, Apache Kafka does not serve clients' telemetry."""
 _names = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Keep how tests of clients ended, for the table of compatibility."""
+    report = yield
+    if report.failed or (report.when == "call" and report.passed):
+        note(item, FAILED if report.failed else PASSED)
+    return report
 
 
 @dataclass(frozen=True, slots=True)

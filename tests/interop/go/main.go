@@ -1,23 +1,24 @@
-// Command smoke produces to a topic and reads it back with a consumer group of two, through franz-go.
+// Command interop drives Go's Kafka clients for the tests.
 //
-//	smoke BOOTSTRAP TOPIC GROUP COUNT CODEC
+//	interop CLIENT smoke BOOTSTRAP TOPIC GROUP COUNT CODEC
+//	interop CLIENT copy BOOTSTRAP INPUT OUTPUT GROUP COUNT
 //
-// The topic must exist. It produces COUNT records idempotently with acks=all and the codec given, reads them with two
-// members of the group that commit what they read, and prints one JSON object: how many records were acknowledged and
-// read, whether any came twice or changed, how many each member read, and the committed offsets' sum.
+// CLIENT is franz-go or sarama. The topics must exist.
+//
+// smoke produces COUNT records idempotently with acks=all and the codec given, reads them with two members of the group
+// that commit what they read, and prints one JSON object: how many records were acknowledged and read, whether any came
+// twice or changed, how many each member read, and the committed offsets' sum.
+//
+// copy reads COUNT records, and writes their values in upper case to the output, in transactions that commit the offsets
+// of what they read. Every third one is aborted, and what it read is read again. It prints how many records were
+// committed, and how many transactions were aborted.
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
-	"sync"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 type result struct {
@@ -29,26 +30,29 @@ type result struct {
 	Committed    int64 `json:"committed"`
 }
 
-var codecs = map[string]kgo.CompressionCodec{
-	"none":   kgo.NoCompression(),
-	"gzip":   kgo.GzipCompression(),
-	"snappy": kgo.SnappyCompression(),
-	"lz4":    kgo.Lz4Compression(),
-	"zstd":   kgo.ZstdCompression(),
+type copied struct {
+	Committed int `json:"committed"`
+	Aborted   int `json:"aborted"`
+}
+
+type client struct {
+	smoke func(bootstrap, topic, group string, count int, codec string) (result, error)
+	copy  func(bootstrap, input, output, group string, count int) (copied, error)
+}
+
+var clients = map[string]client{
+	"franz-go": {franzSmoke, franzCopy},
+	"sarama":   {saramaSmoke, saramaCopy},
 }
 
 func main() {
-	if len(os.Args) != 6 {
-		fmt.Fprintln(os.Stderr, "usage: smoke BOOTSTRAP TOPIC GROUP COUNT CODEC")
+	if len(os.Args) != 8 {
+		fmt.Fprintln(os.Stderr, "usage: interop CLIENT smoke BOOTSTRAP TOPIC GROUP COUNT CODEC | CLIENT copy BOOTSTRAP INPUT OUTPUT GROUP COUNT")
 		os.Exit(2)
 	}
-	count, err := strconv.Atoi(os.Args[4])
+	out, err := run(clients[os.Args[1]], os.Args[2], os.Args[3:])
 	if err == nil {
-		var out result
-		out, err = run(os.Args[1], os.Args[2], os.Args[3], count, codecs[os.Args[5]])
-		if err == nil {
-			err = json.NewEncoder(os.Stdout).Encode(out)
-		}
+		err = json.NewEncoder(os.Stdout).Encode(out)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -56,114 +60,17 @@ func main() {
 	}
 }
 
-func run(bootstrap, topic, group string, count int, codec kgo.CompressionCodec) (result, error) {
-	var out result
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-
-	producer, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(5*time.Millisecond))
-	if err != nil {
-		return out, err
-	}
-	defer producer.Close()
-	places := map[string]string{} // key to partition@offset
-	var lock sync.Mutex
-	var failed error
-	for number := 0; number < count; number++ {
-		key := fmt.Sprintf("key-%d", number)
-		record := &kgo.Record{Topic: topic, Key: []byte(key), Value: []byte("value of " + key), Headers: []kgo.RecordHeader{{Key: "n", Value: []byte(strconv.Itoa(number))}}}
-		producer.Produce(ctx, record, func(done *kgo.Record, err error) {
-			lock.Lock()
-			defer lock.Unlock()
-			if err != nil {
-				failed = err
-				return
-			}
-			places[string(done.Key)] = fmt.Sprintf("%d@%d", done.Partition, done.Offset)
-		})
-	}
-	if err := producer.Flush(ctx); err != nil {
-		return out, err
-	}
-	if failed != nil {
-		return out, failed
-	}
-	out.Acknowledged = len(places)
-
-	// both members have partitions before either reads
-	seen := map[string]bool{}
-	out.Members = make([]int, 2)
-	var members [2]*kgo.Client
-	var assigned [2]chan struct{}
-	for number := range members {
-		assigned[number] = make(chan struct{})
-		var once sync.Once
-		members[number], err = kgo.NewClient(
-			kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic),
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-			kgo.HeartbeatInterval(300*time.Millisecond),
-			kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, added map[string][]int32) {
-				if len(added[topic]) > 0 {
-					once.Do(func() { close(assigned[number]) })
-				}
-			}),
-		)
+func run(with client, what string, args []string) (any, error) {
+	if what == "smoke" {
+		count, err := strconv.Atoi(args[3])
 		if err != nil {
-			return out, err
+			return nil, err
 		}
-		defer members[number].Close()
+		return with.smoke(args[0], args[1], args[2], count, args[4])
 	}
-	reading, stop := context.WithCancel(ctx)
-	defer stop()
-	var wait sync.WaitGroup
-	for number, member := range members {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			for _, ready := range assigned {
-				select {
-				case <-ready:
-				case <-reading.Done():
-					return
-				}
-			}
-			for reading.Err() == nil {
-				fetches := member.PollFetches(reading)
-				lock.Lock()
-				fetches.EachRecord(func(record *kgo.Record) {
-					key := string(record.Key)
-					if seen[key] {
-						out.Twice++
-					}
-					seen[key] = true
-					if string(record.Value) != "value of "+key || len(record.Headers) != 1 || places[key] != fmt.Sprintf("%d@%d", record.Partition, record.Offset) {
-						out.Changed++
-					}
-					out.Members[number]++
-				})
-				finished := len(seen) == count
-				lock.Unlock()
-				if err := member.CommitUncommittedOffsets(ctx); err != nil && reading.Err() == nil {
-					lock.Lock()
-					failed = err
-					lock.Unlock()
-				}
-				member.AllowRebalance()
-				if finished || failed != nil {
-					stop()
-				}
-			}
-		}()
-	}
-	wait.Wait()
-	out.Read = len(seen)
-	if failed != nil {
-		return out, failed
-	}
-	offsets, err := kadm.NewClient(producer).FetchOffsets(ctx, group)
+	count, err := strconv.Atoi(args[4])
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	offsets.Each(func(offset kadm.OffsetResponse) { out.Committed += offset.At })
-	return out, nil
+	return with.copy(args[0], args[1], args[2], args[3], count)
 }
