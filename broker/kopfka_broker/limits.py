@@ -10,12 +10,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kopfka_broker.security.rates import Rate as WindowedRate
+from kopfka_broker.security.rates import Windows
 from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NO_LIMIT = 2**31 - 1
+_SWEEP_ABOVE = 1000
 _OVERRIDES = "max.connections.per.ip.overrides"
 
 
@@ -82,7 +85,9 @@ class ConnectionLimits:
     """The quota of an address on new connections a second, where somebody altered it (KIP-612)."""
     count: int = 0
     hosts: Counter[str] = field(default_factory=Counter)
-    _host_rates: dict[str, Rate] = field(default_factory=dict)
+    windows: Windows = field(default_factory=Windows)
+    """Over which such a quota is measured, as all client quotas are."""
+    _host_rates: dict[str, WindowedRate] = field(default_factory=dict)
 
     def full(self, listener: ListenerLimits) -> bool:
         """Tell whether a further connection has to wait until another one ends."""
@@ -93,16 +98,27 @@ class ConnectionLimits:
         return max(self.rate.delay(now), listener.rate.delay(now))
 
     def refusal(self, host: str, now: float) -> str | None:
-        """Return why no further connection of an address is taken, None where it is."""
+        """Return why no further connection of an address is taken, None where it is; to be asked once for each."""
         most = self.overrides.get(host, self.per_host)
         if self.hosts[host] >= most:
             return f"it has {self.hosts[host]} connections already (max.connections.per.ip)"
         wanted = None if self.host_rate is None else self.host_rate(host)
         if wanted is None:
+            self._host_rates.pop(host, None)
             return None
-        rate = self._host_rates.setdefault(host, Rate())
-        rate.per_second = wanted
-        return "it opens connections faster than its quota (connection_creation_rate)" if rate.delay(now) else None
+        return self._quota_refusal(host, wanted, now * 1000)
+
+    def _quota_refusal(self, host: str, wanted: float, now_ms: float) -> str | None:
+        rate = self._host_rates.get(host)
+        if rate is None:
+            if len(self._host_rates) >= _SWEEP_ABOVE:
+                self._host_rates = {each: kept for each, kept in self._host_rates.items() if kept.value(now_ms)}
+            rate = self._host_rates[host] = WindowedRate(self.windows)
+        rate.record(1, now_ms)
+        if not rate.excess_ms(wanted, now_ms):
+            return None
+        rate.record(-1, now_ms)  # what is refused does not count
+        return "it opens connections faster than its quota (connection_creation_rate)"
 
     def enter(self, listener: ListenerLimits, host: str, now: float) -> None:
         """Count a connection in."""
@@ -110,9 +126,8 @@ class ConnectionLimits:
         listener.count += 1
         listener.accepted += 1
         self.hosts[host] += 1
-        for rate in (self.rate, listener.rate, self._host_rates.get(host)):
-            if rate is not None:
-                rate.take(now)
+        self.rate.take(now)
+        listener.rate.take(now)
 
     def leave(self, listener: ListenerLimits, host: str) -> None:
         """Count a connection out."""
@@ -121,8 +136,6 @@ class ConnectionLimits:
         self.hosts[host] -= 1
         if not self.hosts[host]:
             del self.hosts[host]
-            if host in self._host_rates and self.host_rate is not None and self.host_rate(host) is None:
-                del self._host_rates[host]
 
 
 @dataclass(slots=True)

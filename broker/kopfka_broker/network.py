@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.config.listener import ListenerConfig
 from kopfka_broker.limits import ConnectionLimits, ListenerLimits, parse_overrides
-from kopfka_broker.security.entrance import Entrance, entrance
+from kopfka_broker.security.entrance import Entrance, entrance, read_sasl
 from kopfka_broker.server import ServerSettings
+from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS: Final = 1.0
 _ITERATIONS: Final = 4096
+_OF_SASL: Final = ("sasl.", "connections.max.reauth.ms", "connection.failed.authentication.delay.ms")
+"""How settings begin that an authentication goes by, a listener's and a mechanism's prefix left aside."""
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +42,13 @@ class Network:
         """
         self._cluster = cluster
         config = cluster.config
-        self.limits = ConnectionLimits(host_rate=cluster.quotas.connection_rate)
-        lookup = ClusterCredentials(cluster)
+        self.limits = ConnectionLimits(host_rate=cluster.quotas.connection_rate, windows=cluster.throttling.windows)
+        self._lookup = ClusterCredentials(cluster)
         self.entrances: dict[Entrance, ListenerLimits] = {
-            entrance(listener, config, lookup): ListenerLimits() for listener in cluster.listeners.bound
+            entrance(listener, config, self._lookup): ListenerLimits() for listener in cluster.listeners.bound
         }
         self._tls = [each.tls for each in self.entrances if each.tls is not None]
+        self._sasl = {each: each.config.texts(_OF_SASL) for each in self.entrances if each.sasl is not None}
         self._take_limits()
         config.on_change(self._changed)
         config.on_check(self.check)
@@ -70,13 +74,28 @@ class Network:
         """
         parse_overrides(changed.get("max.connections.per.ip.overrides") or "")
         for each in self.entrances:
+            config = ListenerConfig(changed, each.listener.name)
             if each.tls is not None:
-                each.tls.check(ListenerConfig(changed, each.listener.name))
+                each.tls.check(config)
+            if each.sasl is not None and config.texts(_OF_SASL) != self._sasl[each]:
+                read_sasl(config, self._lookup)
 
     def _changed(self) -> None:
         self._take_limits()
         for each in self._tls:
             each.refresh()
+        self._take_sasl()
+
+    def _take_sasl(self) -> None:
+        """Let new connections log in by what was altered of SASL; those that exist go on as they are."""
+        for each, before in self._sasl.items():
+            after = each.config.texts(_OF_SASL)
+            if after != before:
+                self._sasl[each] = after
+                try:
+                    each.sasl = read_sasl(each.config, self._lookup)
+                except SettingsError:
+                    log.exception("%s*: SASL stays as it was", each.config.prefix)
 
     def _take_limits(self) -> None:
         config, limits = self._cluster.config, self.limits
@@ -96,7 +115,7 @@ class Network:
         """
         if not any(each.sasl is not None for each in self.entrances):
             return
-        from kopfka_broker.security.sasl import scram_users  # noqa: PLC0415
+        from kopfka_broker.security.sasl import scram_users  # noqa: PLC0415 - for those who use it
         from kopfka_broker.security.scram import SCRAM_MECHANISMS, make_credential  # noqa: PLC0415
 
         credentials = self._cluster.credentials

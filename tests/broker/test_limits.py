@@ -34,12 +34,22 @@ def test_addresses_have_limits_of_their_own():
 def test_an_address_with_a_quota_of_connections_a_second():
     limits, listener = ConnectionLimits(host_rate={"a": 2.0}.get), ListenerLimits()
     taken = []
-    for tenth in range(40):
+    for tenth in range(300):
         if limits.refusal("a", tenth / 10) is None:
             limits.enter(listener, "a", tenth / 10)
             taken.append(tenth)
-    assert 8 <= len(taken) <= 10
+    assert taken[:20] == list(range(20))  # what all windows hold may come at once
+    assert 56 <= len(taken) <= 2 * 30 + 20
+    assert all(later - first > 100 for first, later in zip(taken, taken[25:], strict=False))
     assert limits.refusal("b", 0.0) is None
+
+
+def test_the_rates_of_addresses_that_are_gone_are_forgotten():
+    limits = ConnectionLimits(host_rate=lambda host: 2.0)
+    for number in range(1001):
+        limits.refusal(str(number), 0.0)
+    limits.refusal("new", 60.0)
+    assert len(limits._host_rates) == 1
 
 
 @given(st.integers(1, 50), st.lists(st.floats(0.0, 0.3), min_size=1, max_size=200))

@@ -65,7 +65,7 @@ class Throttling:
         clock: Callable[[], float] = monotonic_ms,
     ) -> None:
         self._quotas = quotas
-        self._windows = windows or Windows()
+        self.windows = windows or Windows()
         self._mutation_windows = mutation_windows or Windows()
         self._clock = clock
         self._limits: dict[tuple[QuotaKey, str, str], Limit | None] = {}
@@ -116,7 +116,7 @@ class Throttling:
     def most_fetched(self, context: RequestContext) -> int | None:
         """Return how many bytes one Fetch may read at most, lest its answer could never be within the limit."""
         limit = self._limit(QuotaKey.CONSUMER_BYTE_RATE, context)
-        return None if limit is None else int(min(limit.value * self._windows.seconds, 2**31 - 1))
+        return None if limit is None else int(min(limit.value * self.windows.seconds, 2**31 - 1))
 
     def answered(self, context: RequestContext, seconds: float) -> int:
         """Count a request of any other API that took `seconds` to handle; return the throttle time in ms."""
@@ -146,7 +146,7 @@ class Throttling:
                 continue
             measure = meter.measure
             rate = measure.value(now) if isinstance(measure, Rate) else measure.tokens(limit.value, now)
-            recent = now - meter.throttled_at <= self._windows.samples * self._windows.sample_ms
+            recent = now - meter.throttled_at <= self.windows.samples * self.windows.sample_ms
             yield Measured(key, user, client_id, rate, meter.throttled_ms if recent else 0.0)
 
     def _record(self, key: QuotaKey, context: RequestContext, amount: float, now: float) -> float:
@@ -165,7 +165,7 @@ class Throttling:
         if not self.measures_time:
             return 0.0
         wait = self._record(QuotaKey.REQUEST_PERCENTAGE, context, seconds * 100, now)
-        return min(wait, self._windows.sample_ms)
+        return min(wait, self.windows.sample_ms)
 
     def _limit(self, key: QuotaKey, context: RequestContext) -> Limit | None:
         asked = (key, context.principal.name, context.client_id or "")
@@ -184,7 +184,7 @@ class Throttling:
             if len(self._meters) > _SWEEP_ABOVE:
                 self._sweep()
             mutations = key is QuotaKey.CONTROLLER_MUTATION_RATE
-            measure = TokenBucket(self._mutation_windows, self._clock()) if mutations else Rate(self._windows)
+            measure = TokenBucket(self._mutation_windows, self._clock()) if mutations else Rate(self.windows)
             meter = self._meters[shared] = _Meter(measure)
         return meter
 
