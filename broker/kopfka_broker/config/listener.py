@@ -55,6 +55,22 @@ class ListenerConfig:
         """Return what is set for this listener and mechanism only, as Kafka takes `sasl.jaas.config`."""
         return self._config.set_text(f"{self.prefix}{mechanism.lower()}.{name}")
 
+    def set_for_all(self, name: str) -> bool:
+        """Tell whether something is set without saying for which mechanism."""
+        return any(self._config.set_text(key) is not None for key in (name, self.prefix + name))
+
     def called(self, name: str, mechanism: str = "") -> str:
         """Return under which name to set it for this listener, for messages."""
         return f"{self.prefix}{mechanism.lower()}.{name}" if mechanism else f"{self.prefix}{name}"
+
+    def texts(self, beginnings: tuple[str, ...]) -> dict[str, str | None]:
+        """Return what is set for this listener or for all, of the settings that begin so: to see whether it changed."""
+        config = self._config
+        found = {}
+        for settings in (config.file_settings, config.altered[""], config.altered.get(str(config.node_id), {})):
+            for name in settings:
+                own = _OWN.fullmatch(name)
+                meant = own is None or name.startswith(self.prefix)
+                if meant and (own[3] if own else name).startswith(beginnings):
+                    found[name] = config.set_text(name)
+        return found

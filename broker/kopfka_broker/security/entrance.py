@@ -98,7 +98,12 @@ def entrance(listener: Listener, config: BrokerConfig, lookup: Lookup) -> Entran
         if listener.protocol == "SSL":
             made.mapping = parse_rules(own.get("ssl.principal.mapping.rules"))
     if listener.protocol.startswith("SASL_"):
-        from kopfka_broker.security.sasl import sasl_rules  # noqa: PLC0415
-
-        made.sasl = sasl_rules(own, lookup)
+        made.sasl = read_sasl(own, lookup)
     return made
+
+
+def read_sasl(config: ListenerConfig, lookup: Lookup) -> SaslRules:
+    """As `sasl.sasl_rules`, imported where there is use for it."""
+    from kopfka_broker.security.sasl import sasl_rules  # noqa: PLC0415
+
+    return sasl_rules(config, lookup)

@@ -49,6 +49,8 @@ def sasl_rules(config: ListenerConfig, lookup: Lookup) -> SaslRules:
     Raises:
         SettingsError: one is missing, malformed, or not for this broker; it names the setting.
     """
+    if config.set_for_all(_JAAS):
+        log.warning("%s is taken for one listener and mechanism only: %s", _JAAS, config.called(_JAAS, "MECHANISM"))
     names = config.get("sasl.enabled.mechanisms")
     unknown = [name for name in names if name not in MECHANISMS]
     if unknown or not names:
