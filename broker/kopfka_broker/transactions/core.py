@@ -105,7 +105,7 @@ class Core:
         for known in ids.values():
             self._producer_ids.skip(max(known.current.producer_id, known.current.next_producer_id))
             if known.current.state in ENDING:
-                self.spawn(self.finish(known))
+                self._bring_to_end(known)
 
     # ---- changing
 
@@ -157,16 +157,20 @@ class Core:
         if value.state is State.DEAD:
             del self.ids[known.name]
         elif value.state in ENDING:
-            self.spawn(self.finish(known))
+            self._bring_to_end(known)
         self._changed(known)
 
-    async def finish(self, known: TransactionalId) -> None:
+    def _bring_to_end(self, known: TransactionalId) -> None:
+        # pending from now on: whoever asks for something is told to ask again, before anything else about him is checked
+        known.pending = decisions.completed(known.current, self.clock.wall_ms())
+        self.spawn(self.finish(known, known.pending))
+
+    async def finish(self, known: TransactionalId, done: Transaction) -> None:
         """Tell the partitions of a transaction how it ended, and take note that they know."""
         value = known.current
         partition = self.partition(known.name)
         await self.markers.end(known.name, value, self._store.leader_epoch(partition))
         while True:
-            done = decisions.completed(value, self.clock.wall_ms())
             record = StateRecord(encode_key(known.name), encode_value(done))
             try:
                 write = self.journal.append(partition, [record], lambda: None)
@@ -177,7 +181,7 @@ class Core:
                 await asyncio.sleep(_RETRY_S)
         # in effect without waiting for the disk: if it is lost, so is all that follows it in this log, and the markers
         # are written once more
-        known.current = done
+        known.current, known.pending = done, None
         self.markers.delayed.discard(known.name)
         self._changed(known)
         try:

@@ -42,6 +42,10 @@ async def test_end_is_answered_when_it_is_sure_and_markers_follow(world):
     answer = await world.end(who, True)
     assert (answer.error_code, answer.producer_id, answer.producer_epoch) == (OK, who[1], who[2] + 1)
     assert world.described("t").state is State.PREPARE_COMMIT
+    for epoch in (who[2], answer.producer_epoch):  # as a client asks that did not hear, or goes on at once (franz-go)
+        for commit in (True, False):
+            again = await world.end(("t", who[1], epoch), commit)
+            assert again.error_code is ErrorCode.concurrent_transactions
     world.users.sync()
     await world.settle()
     assert world.described("t").state is State.COMPLETE_COMMIT
