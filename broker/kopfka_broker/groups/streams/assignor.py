@@ -87,7 +87,7 @@ def _assign_active(load: _Load, tasks: list[Task]) -> None:
                     full -= number == quota - 1
                     load.give(task, member_id, load.active)
                     rest.discard(task)
-    for task in sorted(rest, key=lambda each: (each[1], each[0])):
+    for task in sorted(rest):  # by subtopology, so that each is spread over all members
         open_ones = [one for one in members if len(load.active[one]) < quota - (full <= 0)]
         chosen = min(open_ones, key=lambda one: (len(load.active[one]), *load.weight(one)))
         full -= len(load.active[chosen]) == quota - 1
