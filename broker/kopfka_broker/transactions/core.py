@@ -161,7 +161,7 @@ class Core:
         self._changed(known)
 
     def _bring_to_end(self, known: TransactionalId) -> None:
-        # pending from now on: whoever asks for something is told to ask again, before anything else about him is checked
+        # pending from now on: whoever asks is told to ask again, before anything else of the request is checked
         known.pending = decisions.completed(known.current, self.clock.wall_ms())
         self.spawn(self.finish(known, known.pending))
 
