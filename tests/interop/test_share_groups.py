@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 
 import pytest
@@ -17,6 +19,7 @@ from support.waiting import eventually
 pytestmark = pytest.mark.java
 
 READER = "io.kopfka.interop.ShareReader"
+DUMP = "org.apache.kafka.tools.DumpLogSegments"
 GROUP_RESOURCE = 32
 QUICK = (
     "group.share.min.heartbeat.interval.ms=200\ngroup.share.heartbeat.interval.ms=200\n"
@@ -150,7 +153,27 @@ def test_tools(tools, broker, create_topic):
     tools.run(groups, *at, *reset)
     rows = sorted(row for row in described("--offsets") if row[:2] == [topic, topic])
     assert [(row[2], row[3]) for row in rows] == [("0", "0"), ("1", "0")]
+    assert_files_are_read(tools, broker, topic)
     tools.run(groups, *at, "--delete-offsets", "--group", topic, "--topic", topic)
     assert not [row for row in described("--offsets") if row[:2] == [topic, topic]]
     tools.run(groups, *at, "--delete", "--group", topic)
     assert topic not in tools.run(groups, *at, "--list").lines
+
+
+def assert_files_are_read(tools, broker, group):
+    """Kafka's dump tool knows every record that was written about the group."""
+    kinds = defaultdict(set)
+    for internal, decoder in (("__share_group_state", "share-group-state"), ("__consumer_offsets", "offsets")):
+        files = [str(path) for path in broker.data.glob(f"{internal}-*/*.log") if group.encode() in path.read_bytes()]
+        dumped = tools.run(DUMP, f"--{decoder}-decoder", "--files", ",".join(files))
+        for line in dumped.lines:
+            assert "Could not" not in line, line
+            found = re.search(r" key: (\{.*\}) payload: (\{.*\}|<DELETE>|.*)$", line)
+            if (
+                found
+                and json.loads(found[1])["data"].get("groupId", json.loads(found[1])["data"].get("group")) == group
+            ):
+                assert found[2] == "<DELETE>" or json.loads(found[2])["version"] == "0", line
+                kinds[internal].add(json.loads(found[1])["type"])
+    assert {"0", "1"} >= kinds["__share_group_state"] >= {"0"}
+    assert kinds["__consumer_offsets"] == {"10", "11", "12", "13", "14", "15"}
