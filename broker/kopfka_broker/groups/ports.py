@@ -63,6 +63,11 @@ class ShareStates(Protocol):
     """The share coordinator, and the share partitions that consumers are working on."""
 
     @property
+    def enabled(self) -> bool:
+        """Whether the cluster has share groups: the feature `share.version` may be off."""
+        ...
+
+    @property
     def coordinator(self) -> ShareCoordinator:
         """Who keeps the states."""
         ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.apis.errors import MALFORMED
+from kopfka_broker.features import SHARE_VERSION
 from kopfka_broker.security.authorizer import Operation, ResourceType
 from kopfka_broker.share.acknowledging import Acknowledging
 from kopfka_broker.share.acquiring import Wish
@@ -47,6 +48,7 @@ class ShareApis:
         self._acknowledging = Acknowledging(cluster, partitions)
         self._watched: set[int] = set()
         """The connections, by `id`, that sessions were opened by."""
+        self._releasing: set[asyncio.Task[None]] = set()
 
     # -- ShareFetch ---------------------------------------------------------------------------------------------------
 
@@ -145,6 +147,9 @@ class ShareApis:
             except ShareError as error:
                 faults[key] = Fetched(error.code)
         max_bytes = min(request.max_bytes, self._cluster.config.number("fetch.max.bytes"))
+        throttling = self._cluster.throttling
+        if throttling.active:
+            max_bytes = min(max_bytes, throttling.most_fetched(context) or max_bytes)
         if not loaded or not request.max_records or not max_bytes:
             return faults
         bounds = Bounds(
@@ -155,7 +160,14 @@ class ShareApis:
         )
         mode = AcquireMode(getattr(request, "share_acquire_mode", 0))
         wish = Wish(member[1], request.max_records, request.batch_size, mode)
-        return await ShareFetchJob(self._partitions, loaded, wish, bounds).run() | faults
+        found = await ShareFetchJob(self._partitions, loaded, wish, bounds).run()
+        for key, of in loaded:
+            traffic = self._cluster.metrics.topic(of.log.topic)
+            traffic.fetch_requests += 1
+            if key in found:
+                traffic.bytes_out += len(found[key].records)
+                traffic.failed_fetch_requests += found[key].code is not ErrorCode.none
+        return found | faults
 
     def _fault(self, key: Partition, session: ShareSession, context: RequestContext) -> ErrorCode:
         topic = self._cluster.topic(key[0])
@@ -192,6 +204,8 @@ class ShareApis:
         Raises:
             ShareError: it names none, or the client may not read for the group.
         """
+        if not self._cluster.features.finalized.get(SHARE_VERSION):
+            raise ShareError(ErrorCode.unsupported_version)
         if request.group_id is None:
             raise invalid_request("Invalid group id in the request.")
         if not self._cluster.allows(context, Operation.READ, ResourceType.GROUP, request.group_id):
@@ -203,9 +217,21 @@ class ShareApis:
     def release(self, member: Member) -> None:
         """End a member's session, and give back what it holds."""
         session = self._sessions.remove(member)
-        for key in () if session is None else session.partitions:
-            task = asyncio.ensure_future(self._partitions.release(SharePartitionKey(member[0], *key), member[1]))
-            task.add_done_callback(_release_ended)
+        if session is not None:
+            keys = [SharePartitionKey(member[0], *key) for key in session.partitions]
+            task = asyncio.get_running_loop().create_task(self._release(keys, member))
+            self._releasing.add(task)
+            task.add_done_callback(self._releasing.discard)
+
+    async def _release(self, keys: list[SharePartitionKey], member: Member) -> None:
+        for key in keys:
+            try:
+                await self._partitions.release(key, member[1])
+            except ShareError as error:
+                log.warning("records of %s, of a session that is over, could not be given back: %s", key, error)
+        if not self._sessions.any_of(member[0]):
+            # nobody is left to fetch: the next one reads what is stored
+            self._partitions.forget(self._partitions.of_group(member[0]))
 
     def _end_with(self, caller: Caller) -> None:
         """See to it that sessions end with the connection they were opened by."""
@@ -217,8 +243,3 @@ class ShareApis:
         self._watched.discard(id(caller))
         for member in self._sessions.of(caller):
             self.release(member)
-
-
-def _release_ended(done: asyncio.Future[None]) -> None:
-    if not done.cancelled() and done.exception() is not None:
-        log.warning("records of a share session that is over could not be given back: %s", done.exception())

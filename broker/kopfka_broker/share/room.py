@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.coordinators.ports import SystemClock
 from kopfka_broker.coordinators.topics import InternalTopic
+from kopfka_broker.features import SHARE_VERSION
 from kopfka_broker.share.api import ShareApis
 from kopfka_broker.share.configs import GroupShareConfigs
 from kopfka_broker.share.coordinator import ShareCoordinator
@@ -53,6 +54,11 @@ class ShareRoom:
     def handlers(self) -> dict[int, Any]:
         """Return the handler of each API key served here, but for ShareFetch, which reads its frames itself."""
         return {ApiKey.SHARE_ACKNOWLEDGE: self.apis.acknowledge, **self._state_apis.handlers()}
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the cluster has share groups: the feature `share.version` may be off."""
+        return bool(self._cluster.features.finalized.get(SHARE_VERSION))
 
     def end_offset(self, key: SharePartitionKey) -> int:
         """Return the offset after the last record of the partition that a share partition is of."""

@@ -110,6 +110,10 @@ class ShareSessions:
         """End a session and return it."""
         return self._sessions.pop(member, None)
 
+    def any_of(self, group: str) -> bool:
+        """Tell whether a member of a group has a session."""
+        return any(member[0] == group for member in self._sessions)
+
     def of(self, owner: object) -> list[Member]:
         """Return whose sessions were opened by a connection."""
         return [member for member, session in self._sessions.items() if session.owner is owner]

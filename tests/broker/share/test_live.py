@@ -206,3 +206,20 @@ async def test_there_are_no_more_sessions_than_allowed(tmp_path):
         assert (await queue.fetch(0, "two")).error_code is ErrorCode.share_session_limit_reached
         assert (await queue.fetch(-1)).error_code == 0
         assert (await queue.fetch(0, "two")).error_code == 0
+
+
+async def test_a_cluster_without_the_feature_has_no_share_groups(live):
+    queue = await Queue.begin(live, b"a")
+    queue.cluster.features.finalize({"share.version": 0})
+    assert (await queue.fetch(0)).error_code is ErrorCode.unsupported_version
+    beat = {"group_id": "group", "member_id": "m", "member_epoch": 0, "rack_id": None}
+    answer = await queue.client.call(ApiKey.SHARE_GROUP_HEARTBEAT, 1, **beat, subscribed_topic_names=("queue",))
+    assert answer.error_code is ErrorCode.unsupported_version
+
+
+async def test_the_last_session_of_a_group_takes_its_partitions_out_of_memory(live):
+    queue = await Queue.begin(live, b"a", b"b")
+    assert acquired(await queue.fetch(0)) == [(0, 1, 1)]
+    assert (await queue.fetch(-1)).error_code == 0
+    await eventually_async(lambda: len(queue.cluster.share.partitions) == 0)
+    assert acquired(await queue.fetch(0)) == [(0, 1, 2)]

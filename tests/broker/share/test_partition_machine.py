@@ -323,4 +323,4 @@ def _offsets(runs: list[tuple[int, int, DeliveryState, int, str]]) -> dict[int, 
 
 
 TestShareMachine = ShareMachine.TestCase
-TestShareMachine.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+TestShareMachine.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)

@@ -72,6 +72,8 @@ class ShareGroupApi:
     async def _heartbeat(self, request: Any, context: RequestContext) -> HeartbeatAnswer:
         core = self._core
         allows = core.cluster.allows
+        if not core.cluster.share.enabled:
+            raise GroupError(ErrorCode.unsupported_version)
         if not allows(context, Operation.READ, ResourceType.GROUP, request.group_id):
             raise GroupError(ErrorCode.group_authorization_failed)
         if not request.member_id or len(request.member_id) > _LONGEST_MEMBER_ID:
@@ -127,6 +129,8 @@ class ShareGroupApi:
     ) -> Any:
         core = self._core
         allows = core.cluster.allows
+        if not core.cluster.share.enabled:
+            raise GroupError(ErrorCode.unsupported_version)
         if not allows(context, Operation.DESCRIBE, ResourceType.GROUP, group_id):
             raise GroupError(ErrorCode.group_authorization_failed)
         if not group_id:

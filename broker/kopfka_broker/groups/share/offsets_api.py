@@ -51,7 +51,9 @@ class ShareOffsetsApi:
         groups = []
         for asked in request.groups:
             code, topics = ErrorCode.none, []
-            if not self._core.cluster.allows(context, Operation.DESCRIBE, ResourceType.GROUP, asked.group_id):
+            if not self._core.cluster.share.enabled:
+                code = ErrorCode.unsupported_version
+            elif not self._core.cluster.allows(context, Operation.DESCRIBE, ResourceType.GROUP, asked.group_id):
                 code = ErrorCode.group_authorization_failed
             elif asked.topics is None:
                 topics = self._all(make, asked.group_id, context)
@@ -133,6 +135,8 @@ class ShareOffsetsApi:
         Raises:
             GroupError: the client may not, or not now.
         """
+        if not self._core.cluster.share.enabled:
+            raise GroupError(ErrorCode.unsupported_version)
         if not self._core.cluster.allows(context, operation, ResourceType.GROUP, group_id):
             raise GroupError(ErrorCode.group_authorization_failed, _GROUP_NOT_AUTHORIZED)
         if not group_id:
