@@ -103,6 +103,11 @@ _GROUP_CONFIGS = {
     "consumer.session.timeout.ms": 45_000,
     "consumer.heartbeat.interval.ms": 5_000,
     "consumer.assignment.interval.ms": 0,
+    "streams.session.timeout.ms": 45_000,
+    "streams.heartbeat.interval.ms": 5_000,
+    "streams.assignment.interval.ms": 0,
+    "streams.initial.rebalance.delay.ms": 0,
+    "streams.num.standby.replicas": 0,
 }
 
 

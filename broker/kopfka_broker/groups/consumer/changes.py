@@ -87,7 +87,7 @@ class MemberChanged:
         for topic in sorted(member.topics):
             value.string(topic)
         value.nullable_string(member.regex).int32(member.rebalance_timeout_ms).nullable_string(member.assignor)
-        tags = {} if member.classic is None else {CLASSIC_TAG: _encode_classic(member.classic)}
+        tags = {CLASSIC_TAG: _encode_classic(member.classic)}
         return OffsetsRecord(encode_key(MEMBER, group_id, member.member_id), value.tagged_fields(tags).finish())
 
     def apply(self, group: ConsumerGroup) -> None:
@@ -259,8 +259,10 @@ def _value() -> Writer:
     return Writer(flexible=True).int16(VERSION)
 
 
-def _encode_classic(classic: ClassicMember) -> bytes:
-    writer = Writer(flexible=True).int8(1)  # a struct that may be null says first that it is not
+def _encode_classic(classic: ClassicMember | None) -> bytes:
+    if classic is None:
+        return b"\0"  # a struct that may be null says first whether it is there
+    writer = Writer(flexible=True).varint(1)
     writer.int32(classic.session_timeout_ms).count(len(classic.protocols))
     for name, metadata in classic.protocols:
         writer.string(name).sized(metadata).tagged_fields()

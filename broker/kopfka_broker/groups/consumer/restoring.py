@@ -138,7 +138,7 @@ _INT16_ZERO = b"\0\0"
 
 def _decode_classic(data: bytes) -> ClassicMember | None:
     reader = Reader(data, flexible=True)
-    if reader.int8() < 0:
+    if reader.varint() == 0:
         return None
     timeout = reader.int32()
     protocols = []

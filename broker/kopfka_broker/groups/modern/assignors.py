@@ -1,7 +1,7 @@
 """The server-side assignors of KIP-848: pure functions from members, subscriptions and what they had to what they get.
 
-Both leave with a member as much of what it had as they can. `uniform` gives every member as nearly the same number of
-partitions as subscriptions allow. `range` gives each topic's partitions in ranges, in the order of the members, so that
+`uniform` gives every member as nearly the same number of partitions as subscriptions allow, and leaves with it what it
+had as far as that goes. `range` splits each topic into ranges in the order of the members, whatever they had, so that
 topics of equally many partitions and the same readers are split alike.
 """
 
@@ -129,26 +129,14 @@ def range_(members: Mapping[str, MemberSpec], count: Callable[[UUID], int]) -> d
     topics = frozenset().union(*(member.topics for member in members.values())) if members else frozenset()
     for topic in topics:
         readers = [member_id for member_id in order if topic in members[member_id].topics]
-        for member_id, numbers in _ranges(topic, readers, members, count(topic)).items():
-            if numbers:
-                given[member_id][topic] = frozenset(numbers)
+        least, more = divmod(count(topic), len(readers))
+        begin = 0
+        for index, member_id in enumerate(readers):
+            end = begin + least + (index < more)
+            if end > begin:
+                given[member_id][topic] = frozenset(range(begin, end))
+            begin = end
     return given
-
-
-def _ranges(topic: UUID, readers: list[str], members: Mapping[str, MemberSpec], count: int) -> dict[str, set[int]]:
-    least, more = divmod(count, len(readers))
-    had = {one: sorted(number for number in members[one].owned.get(topic, ()) if number < count) for one in readers}
-    larger = set(sorted(readers, key=lambda one: (len(had[one]) <= least, readers.index(one)))[:more])
-    quota = {one: least + (one in larger) for one in readers}
-    kept = {one: set(had[one][: quota[one]]) for one in readers}
-    taken = set().union(*kept.values())
-    free = [number for number in range(count) if number not in taken]
-    position = 0
-    for one in readers:
-        missing = quota[one] - len(kept[one])
-        kept[one].update(free[position : position + missing])
-        position += missing
-    return kept
 
 
 def _by_topic(keys: list[_Key]) -> dict[UUID, frozenset[int]]:
