@@ -223,3 +223,39 @@ async def test_the_last_session_of_a_group_takes_its_partitions_out_of_memory(li
     assert (await queue.fetch(-1)).error_code == 0
     await eventually_async(lambda: len(queue.cluster.share.partitions) == 0)
     assert acquired(await queue.fetch(0)) == [(0, 1, 2)]
+
+
+async def test_a_group_reads_a_topic_that_was_deleted_and_made_anew(live):
+    client = await live.client()
+    cluster = live.broker.cluster
+    await eventually_async(lambda: live.broker.groups_loaded and cluster.share.coordinator.loaded)
+    cluster.group_configs.alter("group", {"share.assignment.interval.ms": "0"})
+    await client.create("queue")
+    epoch = 0
+
+    async def assigned(topic_id):
+        nonlocal epoch
+        answer = await client.call(
+            ApiKey.SHARE_GROUP_HEARTBEAT,
+            1,
+            group_id="group",
+            member_id="m",
+            member_epoch=epoch,
+            rack_id=None,
+            subscribed_topic_names=("queue",),
+        )
+        assert answer.error_code == 0, answer
+        epoch = answer.member_epoch
+        return [part.topic_id for part in answer.assignment.topic_partitions] == [topic_id]
+
+    first = cluster.topic_id("queue")
+    await eventually_async(lambda: assigned(first))
+    await cluster.delete_topic("queue")
+    await client.create("queue")
+    second = cluster.topic_id("queue")
+    await eventually_async(lambda: assigned(second))
+    assert cluster.share.coordinator.summary(SharePartitionKey("group", second, 0)) is not None
+    described = await client.call(
+        ApiKey.SHARE_GROUP_DESCRIBE, 1, group_ids=("group",), include_authorized_operations=False
+    )
+    assert described.groups[0].group_state == "Stable"

@@ -69,14 +69,10 @@ class ShareGroups:
         for group in self._groups():
             if not group.stale:
                 group.stale = not changed.isdisjoint(group.subscribed_topics())
-
-    def topics_deleted(self, topic_ids: Iterable[UUID]) -> None:
-        """Forget that partitions of these topics had a state."""
-        gone = set(topic_ids)
-        for group in self._groups():
-            stored = group.stored
-            if not gone.isdisjoint({*stored.initializing, *stored.initialized, *stored.deleting}):
-                work = Work(group, changes=[StoredChanged(stored.without(gone))])
+            stored = {*group.stored.all(), *group.stored.deleting}
+            gone = {topic for topic in stored if self._core.cluster.topic_name(topic) is None}
+            if gone:
+                work = Work(group, changes=[StoredChanged(group.stored.without(gone))])
                 self._core.modern.write_later(work, "topics were deleted")
 
     def loaded(self) -> None:
