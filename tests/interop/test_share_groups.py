@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.java import JavaProgram
+from support.kafka import running_kafka
 from support.prerequisites import need_java
 from support.processes import running_broker
 from support.raw_protocol import RawConnection
@@ -177,3 +178,44 @@ def assert_files_are_read(tools, broker, group):
                 kinds[internal].add(json.loads(found[1])["type"])
     assert {"0", "1"} >= kinds["__share_group_state"] >= {"0"}
     assert kinds["__consumer_offsets"] == {"10", "11", "12", "13", "14", "15"}
+
+
+def test_a_folder_of_apache_kafka_is_taken_over_with_its_share_groups(tools, tmp_path):
+    need_java()
+    with running_kafka(tmp_path / "data", "node.id=1\n") as kafka:
+        create(kafka.bootstrap, "queue")
+        configure(kafka.bootstrap, "workers")
+        produce(kafka.bootstrap, "queue", range(20))
+        consume(tools, kafka.bootstrap, 12)
+        before = eventually(lambda: described(kafka.bootstrap, "workers"))
+        kafka.stop()
+    with running_broker(tmp_path / "data") as ours:
+        assert eventually(lambda: described(ours.bootstrap, "workers")) == before
+        rest = consume(tools, ours.bootstrap, 8)
+        eventually(lambda: lag(ours.bootstrap, "workers") == 0)
+    assert len(set(rest)) == 8
+
+
+def create(bootstrap, topic):
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(timeout=30)
+
+
+def consume(tools, bootstrap, count):
+    read = tools.run(
+        "org.apache.kafka.tools.consumer.ConsoleShareConsumer",
+        *("--bootstrap-server", bootstrap, "--topic", "queue", "--group", "workers"),
+        *("--max-messages", str(count), "--timeout-ms", "30000"),
+    )
+    return [int(line) for line in read.lines]
+
+
+def described(bootstrap, group):
+    """Return start offset and lag of each partition, None while no member has left anything."""
+    with RawConnection(bootstrap) as connection:
+        state = connection.call("share_group_describe", 1, group_ids=[group])["groups"][0]
+        answer = connection.call("describe_share_group_offsets", 1, groups=[{"group_id": group, "topics": None}])
+    parts = [part for topic in answer["groups"][0]["topics"] for part in topic["partitions"]]
+    if state["group_state"] != "Empty" or len(parts) != 2:
+        return None
+    return sorted((part["partition_index"], part["start_offset"], part["lag"]) for part in parts)
