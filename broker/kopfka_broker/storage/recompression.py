@@ -7,11 +7,12 @@ whatever their level.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage.errors import MessageTooLargeError
+from kopfka_broker.storage.errors import InvalidRecordError, MessageTooLargeError
 from kopfka_broker.storage.validation import raw_records
-from kopfka_wire.batches import COMPRESSION_MASK, HEADER_SIZE, read_header
+from kopfka_wire.batches import COMPRESSION_MASK, HEADER_SIZE, CorruptBatchError, read_header
 from kopfka_wire.records import build_batch, decode_batch, encode_batch
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def recompressed(
         if header.compression == codec:
             out.append(memoryview(records)[position : position + header.size])
         else:
-            out.append(_reencoded(records, position, header, config))
+            try:
+                out.append(_reencoded(records, position, header, config))
+            except (CorruptBatchError, struct.error) as error:  # headers that are no text, times beyond 64 bits
+                raise InvalidRecordError(f"a record contradicts itself: {error}") from error
             header = read_header(out[-1])  # noqa: PLW2901 - the one that counts from here on
             if header.size > config.max_message_bytes:
                 raise MessageTooLargeError(

@@ -110,6 +110,18 @@ def test_a_lying_header_and_gaps_are_put_right(manager):
     assert [(r.offset - 5, r.value) for r in records_of(log, 5)] == [(i, r.value) for i, r in enumerate(RECORDS)]
 
 
+def test_records_that_cannot_be_written_anew_are_invalid(manager):
+    """Found by fuzzing: offsets that have to be put right, in a record whose header has a name that is no text."""
+    plain = encode_batch(RECORDS)
+    section = bytearray(plain[HEADER_SIZE:])
+    section[section.index(b"key") - 2] = 6
+    section[section.index(b"h\x02x")] = 0xFF
+    log = new_log(manager, config={"compression.type": "lz4"})
+    with pytest.raises(InvalidRecordError):
+        log.append(build_batch(read_header(plain), section), NOW)
+    assert log.log_end_offset == 0
+
+
 @pytest.mark.parametrize("codec", range(5))
 def test_records_of_a_compacted_topic_have_keys_in_any_codec(manager, codec):
     log = new_log(manager, config={"cleanup.policy": "compact"})
