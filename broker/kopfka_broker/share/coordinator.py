@@ -54,7 +54,7 @@ class ShareCoordinator:
     """The states of all share partitions. Life: construct, `await load()`, then the rest; `run(stop)` as a task."""
 
     def __init__(self, store: StateLog, settings: ShareSettings, clock: Clock, topics: Topics) -> None:
-        self.loaded = False
+        self._loaded = asyncio.Event()
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -68,9 +68,18 @@ class ShareCoordinator:
         """Replay `__share_group_state`."""
         for partition in range(self._store.partition_count):
             await self._replay(partition)
-        self.loaded = True
+        self._loaded.set()
         if self._states:
             log.info("loaded the state of %d share partitions", len(self._states))
+
+    @property
+    def loaded(self) -> bool:
+        """Whether `load` is done."""
+        return self._loaded.is_set()
+
+    async def ready(self) -> None:
+        """Return when `load` is done: those inside the broker wait, as Kafka's persister tries again."""
+        await self._loaded.wait()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write snapshots of what is not written otherwise, and let go of what snapshots made superfluous."""

@@ -111,6 +111,7 @@ class SharePartitions:
         return await asyncio.shield(task)
 
     async def _load(self, key: SharePartitionKey, of: PartitionLog) -> Loaded:
+        await self._coordinator.ready()
         try:
             state = await self._coordinator.read(key, of.leader_epoch)
         except ShareError as error:

@@ -120,6 +120,7 @@ class ShareGroups:
     ) -> dict[tuple[UUID, int], ShareError]:
         """Begin partitions, or begin them anew, at these offsets; return the errors of those that could not be."""
         share = self._core.cluster.share
+        await share.coordinator.ready()
         errors = {}
         for (topic, number), offset in offsets.items():
             key = SharePartitionKey(group.group_id, topic, number)
@@ -136,6 +137,7 @@ class ShareGroups:
     ) -> dict[tuple[UUID, int], ShareError]:
         """Delete the states of partitions; return the errors of those whose state could not be."""
         share = self._core.cluster.share
+        await share.coordinator.ready()
         errors = {}
         for topic, number in partitions:
             key = SharePartitionKey(group_id, topic, number)

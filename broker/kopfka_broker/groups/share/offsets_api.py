@@ -48,6 +48,7 @@ class ShareOffsetsApi:
     async def describe(self, request: Any, context: RequestContext) -> Any:
         """Answer DescribeShareGroupOffsets: the start offsets, and how much is not done with."""
         make = codec(context.api_key, context.api_version).make
+        await self._core.cluster.share.coordinator.ready()
         groups = []
         for asked in request.groups:
             code, topics = ErrorCode.none, []
