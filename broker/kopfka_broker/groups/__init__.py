@@ -1,6 +1,7 @@
-"""Consumer groups: classic group membership and committed offsets, as Apache Kafka's group coordinator keeps them.
+"""Groups and committed offsets, as Apache Kafka's group coordinator keeps them.
 
-The next generation of the protocol (KIP-848), share groups, Streams groups and transactions are not here.
+Classic groups are in the modules of this package; `modern` is what the newer kinds have in common: `consumer` (KIP-848),
+`streams` (KIP-1071) and `share` (KIP-932).
 """
 
 from kopfka_broker.groups.coordinator import GroupCoordinator
