@@ -6,6 +6,8 @@ KOPFKA := $(BIN)/kopfka
 IMAGE ?= kopfka:dev
 # commands that return when kubectl and helm, and a real cluster, are there: for CI, which makes them meanwhile
 AWAIT_PROGRAMS ?= :
+# tests run side by side: each worker has brokers of its own
+WORKERS ?= 2
 AWAIT_CLUSTER ?= :
 ROOMS := wire runtime broker registry connect mirror streams operator console local cli
 
@@ -18,7 +20,7 @@ up: $(VENV)/installed  ## run examples/quickstart.yaml on this machine, in the f
 	@$(KOPFKA) up -f examples/quickstart.yaml
 
 test: lint      ## everything that can run on this machine; what lacks its prerequisites skips, with a reason
-	$(BIN)/pytest -m "not kubectl and not kubernetes"
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not kubectl and not kubernetes"
 	@$(AWAIT_PROGRAMS)
 	$(BIN)/pytest -m kubectl
 	@$(AWAIT_CLUSTER)

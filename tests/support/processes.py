@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -17,11 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# below the ports that systems give to outgoing connections, and a range of its own for each process that tests
+_PORTS_FROM = 15_000
+_PORTS_EACH = 2_000
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+_turns = itertools.count(os.getpid() * 37)  # runs beside each other begin at different places
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port nobody listens on right now, and which nobody is soon to be given but who asks here."""
+    for turn in itertools.islice(_turns, _PORTS_EACH):
+        port = _PORTS_FROM + _worker * _PORTS_EACH + turn % _PORTS_EACH
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((host, port))
+            return port
+    raise RuntimeError(f"every port from {_PORTS_FROM} on is in use")
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:

@@ -8,7 +8,7 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 (
   cd deps/librdkafka
-  ./configure --prefix="$out" --disable-gssapi --disable-debug-symbols --disable-optimization
+  ./configure --prefix="$out" --disable-gssapi --disable-curl --disable-debug-symbols --disable-optimization
   make -j2 -C src && make -j2 -C src-cpp
   make -C src install && make -C src-cpp install
 )
