@@ -1,7 +1,7 @@
 """Groups and committed offsets, as Apache Kafka's group coordinator keeps them.
 
-Classic groups are in the modules of this package; `modern` is what the newer kinds have in common: `consumer` (KIP-848),
-`streams` (KIP-1071) and `share` (KIP-932).
+Classic groups are in the modules of this package; `modern` is what the newer kinds have in common:
+`consumer` (KIP-848), `streams` (KIP-1071) and `share` (KIP-932).
 """
 
 from kopfka_broker.groups.coordinator import GroupCoordinator
