@@ -1,4 +1,4 @@
-"""One broker: puts the cluster, the APIs and the server together.
+"""One broker: its life. What it serves is put together in `cluster`, `handlers` and `network`.
 
 Life: construct with a data folder and a configuration, `await start()`, `await serve(stop)`, `await close()`.
 """
@@ -9,37 +9,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kopfka_broker.apis.acls import AclApis
-from kopfka_broker.apis.active_producers import ActiveProducersApi
-from kopfka_broker.apis.alter_configs import AlterConfigApis
-from kopfka_broker.apis.configs import ConfigApis
-from kopfka_broker.apis.credentials import CredentialApis
-from kopfka_broker.apis.fetch import FetchApi
-from kopfka_broker.apis.metadata import MetadataApis
-from kopfka_broker.apis.offsets import OffsetApis
-from kopfka_broker.apis.produce import ProduceApi
-from kopfka_broker.apis.quorum import QuorumApis
-from kopfka_broker.apis.quotas import QuotaApis
-from kopfka_broker.apis.replicas import ReplicaApis
-from kopfka_broker.apis.sasl import sasl_authenticate, sasl_handshake
-from kopfka_broker.apis.telemetry import TelemetryApis
-from kopfka_broker.apis.throttled_produce import ThrottledProduce
-from kopfka_broker.apis.tokens import TokenApis
-from kopfka_broker.apis.topics import TopicApis
 from kopfka_broker.cluster import Cluster
 from kopfka_broker.config import loggers
-from kopfka_broker.dispatch import Dispatcher
-from kopfka_broker.network import Network, server_settings
-from kopfka_broker.server import Server
-from kopfka_wire.apis import ApiKey
+from kopfka_broker.handlers import dispatcher
+from kopfka_broker.network.network import Network, server_settings
+from kopfka_broker.network.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kopfka_broker.config.values import BrokerConfig
-    from kopfka_broker.listeners import Listeners
+    from kopfka_broker.network.listeners import Listeners
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +53,7 @@ class Broker:
         cluster.open()
         try:
             self._network.add_users()
-            self._server = Server(self._dispatcher(), server_settings(cluster.config), self._network.limits)
+            self._server = Server(dispatcher(cluster), server_settings(cluster.config), self._network.limits)
             self._server.state.request_log = cluster.request_log.answered
             cluster.metrics.connections = self._network.connections
             ports = await self._server.start(self._network.entrances)
@@ -129,66 +111,9 @@ class Broker:
         await self.cluster.share.run(self._stop)
 
     async def _run_groups(self) -> None:
-        """Load and run the coordinators; that of transactions after that of groups, which it may have to tell of ends."""
+        """Load and run the coordinators: transactions after groups, whom they may have to tell of ends."""
         groups, transactions = self.cluster.groups, self.cluster.transactions
         await groups.load()
         await transactions.load()
         self.groups_loaded = True
         await asyncio.gather(groups.run(self._stop), transactions.run(self._stop))
-
-    def _dispatcher(self) -> Dispatcher:
-        cluster = self.cluster
-        metadata, topics, configs = MetadataApis(cluster), TopicApis(cluster), ConfigApis(cluster)
-        telemetry = TelemetryApis(cluster)
-        quorum, replicas, altering = QuorumApis(cluster), ReplicaApis(cluster), AlterConfigApis(cluster)
-        offsets = OffsetApis(cluster)
-        acls, credentials = AclApis(cluster), CredentialApis(cluster)
-        quotas, tokens = QuotaApis(cluster), TokenApis(cluster)
-        handlers: dict[int, Any] = {
-            ApiKey.METADATA: metadata.metadata,
-            ApiKey.DESCRIBE_CLUSTER: metadata.describe_cluster,
-            ApiKey.DESCRIBE_TOPIC_PARTITIONS: metadata.describe_topic_partitions,
-            ApiKey.CREATE_TOPICS: topics.create_topics,
-            ApiKey.DELETE_TOPICS: topics.delete_topics,
-            ApiKey.CREATE_PARTITIONS: topics.create_partitions,
-            ApiKey.DELETE_RECORDS: topics.delete_records,
-            ApiKey.DESCRIBE_CONFIGS: configs.describe_configs,
-            ApiKey.GET_TELEMETRY_SUBSCRIPTIONS: telemetry.get_telemetry_subscriptions,
-            ApiKey.PUSH_TELEMETRY: telemetry.push_telemetry,
-            ApiKey.LIST_CONFIG_RESOURCES: configs.list_config_resources,
-            ApiKey.ALTER_CONFIGS: altering.alter_configs,
-            ApiKey.INCREMENTAL_ALTER_CONFIGS: altering.incremental_alter_configs,
-            ApiKey.DESCRIBE_LOG_DIRS: replicas.describe_log_dirs,
-            ApiKey.ALTER_REPLICA_LOG_DIRS: replicas.alter_replica_log_dirs,
-            ApiKey.ELECT_LEADERS: replicas.elect_leaders,
-            ApiKey.ALTER_PARTITION_REASSIGNMENTS: replicas.alter_partition_reassignments,
-            ApiKey.LIST_PARTITION_REASSIGNMENTS: replicas.list_partition_reassignments,
-            ApiKey.DESCRIBE_QUORUM: quorum.describe_quorum,
-            ApiKey.UPDATE_FEATURES: quorum.update_features,
-            ApiKey.UNREGISTER_BROKER: quorum.unregister_broker,
-            ApiKey.ADD_RAFT_VOTER: quorum.add_raft_voter,
-            ApiKey.REMOVE_RAFT_VOTER: quorum.remove_raft_voter,
-            ApiKey.DESCRIBE_ACLS: acls.describe_acls,
-            ApiKey.CREATE_ACLS: acls.create_acls,
-            ApiKey.DELETE_ACLS: acls.delete_acls,
-            ApiKey.CREATE_DELEGATION_TOKEN: tokens.create,
-            ApiKey.RENEW_DELEGATION_TOKEN: tokens.renew,
-            ApiKey.EXPIRE_DELEGATION_TOKEN: tokens.expire,
-            ApiKey.DESCRIBE_DELEGATION_TOKEN: tokens.describe,
-            ApiKey.DESCRIBE_CLIENT_QUOTAS: quotas.describe,
-            ApiKey.ALTER_CLIENT_QUOTAS: quotas.alter,
-            ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: credentials.describe,
-            ApiKey.ALTER_USER_SCRAM_CREDENTIALS: credentials.alter,
-            ApiKey.SASL_HANDSHAKE: sasl_handshake,
-            ApiKey.SASL_AUTHENTICATE: sasl_authenticate,
-            ApiKey.LIST_OFFSETS: offsets.list_offsets,
-            ApiKey.OFFSET_FOR_LEADER_EPOCH: offsets.offset_for_leader_epoch,
-            ApiKey.DESCRIBE_PRODUCERS: ActiveProducersApi(cluster).describe_producers,
-        }
-        handlers.update(cluster.groups.handlers())
-        handlers.update(cluster.transactions.handlers())
-        handlers.update(cluster.share.handlers())
-        produce = ThrottledProduce(ProduceApi(cluster).produce, cluster.throttling).produce
-        raw: dict[int, Any] = {ApiKey.PRODUCE: produce, ApiKey.FETCH: FetchApi(cluster).fetch}
-        raw[ApiKey.SHARE_FETCH] = cluster.share.apis.fetch
-        return Dispatcher(handlers, raw, cluster.metrics.requests, cluster.features, cluster.throttling)

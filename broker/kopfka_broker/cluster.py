@@ -1,6 +1,6 @@
 """The one-broker cluster as the APIs know it: what there is, and how it is changed.
 
-Nothing here listens or answers: that is `broker.py`, which puts this and the APIs together.
+Nothing here listens or answers: `network` does the one, the APIs of `handlers` the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kopfka_broker.coordinators.topics import GROUPS, TRANSACTIONS, InternalTopi
 from kopfka_broker.features import TRANSACTION_VERSION, Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
 from kopfka_broker.metadata_store import MetadataStore
-from kopfka_broker.metrics import BrokerMetrics
+from kopfka_broker.metrics.counters import BrokerMetrics
 from kopfka_broker.request_log import RequestLog
 from kopfka_broker.security.authorizer import authorizer_from
 from kopfka_broker.security.credentials import ScramCredentials
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.context import RequestContext
-    from kopfka_broker.listeners import Listeners
+    from kopfka_broker.network.listeners import Listeners
     from kopfka_broker.security.authorizer import Operation, ResourceType
     from kopfka_broker.storage import PartitionLog, Topic
 

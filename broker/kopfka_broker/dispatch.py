@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.apis.versions import answer_versions, invalid_software, take_software, unsupported_versions
 from kopfka_broker.context import RequestContext
-from kopfka_broker.stopwatch import Stopwatch
+from kopfka_broker.metrics.stopwatch import Stopwatch
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from kopfka_wire.codec import Codec, codec, read_request_header
 from kopfka_wire.errors import UnsupportedVersionError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kopfka_broker.context import Caller
     from kopfka_broker.features import Features
-    from kopfka_broker.metrics import RequestMetrics
+    from kopfka_broker.metrics.counters import RequestMetrics
     from kopfka_broker.security.throttling import Throttling
     from kopfka_wire.codec import RequestHeader
 

@@ -6,8 +6,8 @@ import argparse
 import gc
 import logging
 import sys
-from functools import partial
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from kopfka_broker.broker import Broker
-    from kopfka_broker.listeners import Listener
+    from kopfka_broker.network.listeners import Listener
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ async def _run(options: Options, stop: asyncio.Event) -> None:
     from kopfka_broker.broker import Broker  # noqa: PLC0415
     from kopfka_broker.config.used import USED  # noqa: PLC0415
     from kopfka_broker.config.values import BrokerConfig  # noqa: PLC0415
-    from kopfka_broker.listeners import listeners_from  # noqa: PLC0415
+    from kopfka_broker.network.listeners import listeners_from  # noqa: PLC0415
 
     settings = _read_settings(options.config)
     config = BrokerConfig(settings)
@@ -123,8 +123,8 @@ async def _run(options: Options, stop: asyncio.Event) -> None:
 async def _serve_health(broker: Broker, options: Options, listener: Listener) -> asyncio.Server | None:
     if options.health == "off":
         return None
-    from kopfka_broker.collector import BrokerCollector  # noqa: PLC0415
-    from kopfka_broker.partition_metrics import partition_metrics  # noqa: PLC0415
+    from kopfka_broker.metrics.collector import BrokerCollector  # noqa: PLC0415
+    from kopfka_broker.metrics.partitions import partition_metrics  # noqa: PLC0415
     from kopfka_runtime.health import DEFAULT_PORT, Health, serve_health  # noqa: PLC0415
 
     health = Health()
@@ -163,7 +163,7 @@ def _data_folder(options: Options, settings: dict[str, str]) -> Path:
 
 
 def _address(text: str | None, option: str) -> Listener | None:
-    from kopfka_broker.listeners import DEFAULT_NAME, Listener  # noqa: PLC0415
+    from kopfka_broker.network.listeners import DEFAULT_NAME, Listener  # noqa: PLC0415
 
     if text is None:
         return None

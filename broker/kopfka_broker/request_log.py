@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.config.loggers import REQUESTS
-from kopfka_broker.metrics import NEVER
+from kopfka_broker.metrics.counters import NEVER
 from kopfka_wire.apis import ApiKey
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.dispatch import Started
-    from kopfka_broker.metrics import RequestMetrics
+    from kopfka_broker.metrics.counters import RequestMetrics
 
 THRESHOLD: Final = "kopfka.slow.request.ms"
 MOST_A_SECOND: Final = 10

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.broker import Broker
 from kopfka_broker.config.values import BrokerConfig
-from kopfka_broker.listeners import Listener, listeners_from
+from kopfka_broker.network.listeners import Listener, listeners_from
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
 from kopfka_wire.records import Record, encode_batch

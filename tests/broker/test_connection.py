@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from broker.live import batch, live_broker
-from kopfka_broker.server import _bound
+from kopfka_broker.network.server import _bound
 from kopfka_wire.apis import ApiKey
 from support.waiting import eventually_async
 
@@ -336,7 +336,7 @@ async def test_a_name_of_several_addresses_is_listened_on_at_all_of_them(tmp_pat
         return found
 
     state = SimpleNamespace(getaddrinfo=resolved)
-    monkeypatch.setattr("kopfka_broker.server.asyncio.get_running_loop", lambda: state)
+    monkeypatch.setattr("kopfka_broker.network.server.asyncio.get_running_loop", lambda: state)
     sockets = await _bound("name", 0)
     monkeypatch.undo()
     assert asyncio.get_running_loop() is loop

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kopfka_broker.limits import ConnectionLimits, ListenerLimits, Rate, RequestMemory, parse_overrides
+from kopfka_broker.network.limits import ConnectionLimits, ListenerLimits, Rate, RequestMemory, parse_overrides
 from kopfka_runtime.errors import SettingsError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kopfka_broker.listeners import Listener, listeners_from
+from kopfka_broker.network.listeners import Listener, listeners_from
 from kopfka_runtime.errors import SettingsError
 
 

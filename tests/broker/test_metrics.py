@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from broker.live import batch, live_broker
-from kopfka_broker.collector import BrokerCollector
-from kopfka_broker.histogram import Histogram
-from kopfka_broker.partition_metrics import partition_metrics
+from kopfka_broker.metrics.collector import BrokerCollector
+from kopfka_broker.metrics.histogram import Histogram
+from kopfka_broker.metrics.partitions import partition_metrics
 from kopfka_runtime.health import Health
 from kopfka_wire.apis import ApiKey
 

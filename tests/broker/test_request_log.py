@@ -12,7 +12,7 @@ from kopfka_broker.config.loggers import REQUESTS
 from kopfka_broker.config.values import BrokerConfig
 from kopfka_broker.context import Caller, RequestContext
 from kopfka_broker.dispatch import Started
-from kopfka_broker.metrics import NEVER, RequestMetrics
+from kopfka_broker.metrics.counters import NEVER, RequestMetrics
 from kopfka_broker.request_log import MOST_A_SECOND, THRESHOLD, RequestLog
 from kopfka_runtime.logs import _JsonFormatter
 from kopfka_wire.apis import ApiKey

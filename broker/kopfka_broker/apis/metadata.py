@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from kopfka_broker.storage import PartitionLog, Topic
     from kopfka_wire.codec import Codec
 
-# bits of AclOperation; without an authorizer everyone may do everything (KIP-430)
-_NOT_ASKED = -(2**31)
-_ON_TOPIC = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
-_ON_CLUSTER = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
 _BROKERS, _CONTROLLERS = 1, 2
 
 

@@ -11,7 +11,6 @@ from kopfka_broker.groups.core import NOT_ASKED
 from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.ports import Node
-from kopfka_broker.groups.share.group import ShareGroup
 from kopfka_broker.security.authorizer import CLUSTER_NAME, Operation, ResourceType
 from kopfka_broker.share.states import is_share_key
 from kopfka_wire.apis import ApiKey
@@ -197,8 +196,7 @@ class AdminApi:
                 raise GroupError(ErrorCode.group_id_not_found)
             if not group.is_empty:
                 raise GroupError(ErrorCode.non_empty_group)
-            if isinstance(group, ShareGroup):
-                await core.shares.end(group)
+            await core.end_states(group)
             await core.forget_offsets(group_id, core.offsets.keys(group_id), delete_group=True)
         except GroupError as refused:
             return refused.code

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.groups.admin_api import AdminApi
 from kopfka_broker.groups.answers import JoinResult, SyncResult
-from kopfka_broker.groups.consumer.api import ConsumerGroupApi
 from kopfka_broker.groups.core import Core
 from kopfka_broker.groups.errors import LOG_ERRORS
 from kopfka_broker.groups.fetch_api import OffsetFetchApi
@@ -20,10 +19,9 @@ from kopfka_broker.groups.member_api import MemberApi
 from kopfka_broker.groups.offset_api import OffsetApi
 from kopfka_broker.groups.offsets import expired, outlived
 from kopfka_broker.groups.ports import SystemClock
-from kopfka_broker.groups.share.api import ShareGroupApi
-from kopfka_broker.groups.share.offsets_api import ShareOffsetsApi
-from kopfka_broker.groups.streams.api import StreamsGroupApi
 from kopfka_broker.groups.transactional_api import TransactionalApi
+from kopfka_broker.lazily import Lazy, lazy_handlers
+from kopfka_wire.apis import ApiKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator, Mapping
@@ -33,6 +31,26 @@ if TYPE_CHECKING:
     from kopfka_broker.groups.settings import GroupSettings
 
 _MINUTE_MS = 60_000
+_MODERN: Final = {
+    ("consumer.api", "ConsumerGroupApi"): {
+        ApiKey.CONSUMER_GROUP_HEARTBEAT: "heartbeat",
+        ApiKey.CONSUMER_GROUP_DESCRIBE: "describe",
+    },
+    ("share.api", "ShareGroupApi"): {
+        ApiKey.SHARE_GROUP_HEARTBEAT: "heartbeat",
+        ApiKey.SHARE_GROUP_DESCRIBE: "describe",
+    },
+    ("share.offsets_api", "ShareOffsetsApi"): {
+        ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: "describe",
+        ApiKey.ALTER_SHARE_GROUP_OFFSETS: "alter",
+        ApiKey.DELETE_SHARE_GROUP_OFFSETS: "delete",
+    },
+    ("streams.api", "StreamsGroupApi"): {
+        ApiKey.STREAMS_GROUP_HEARTBEAT: "heartbeat",
+        ApiKey.STREAMS_GROUP_DESCRIBE: "describe",
+    },
+}
+"""Modules and classes of the APIs of modern groups, and which of their methods answers what."""
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +97,11 @@ class GroupCoordinator:
             OffsetFetchApi(core),
             self._transactional,
             AdminApi(core),
-            ConsumerGroupApi(core),
-            ShareGroupApi(core),
-            ShareOffsetsApi(core),
-            StreamsGroupApi(core),
         ]
-        return {key: handler for api in apis for key, handler in api.handlers().items()}
+        handlers = {key: handler for api in apis for key, handler in api.handlers().items()}
+        for (module, name), methods in _MODERN.items():
+            handlers |= lazy_handlers(Lazy(f"kopfka_broker.groups.{module}", name, core), methods)
+        return handlers
 
     async def run(self, stop: asyncio.Event) -> None:
         """Expire offsets every offsets.retention.check.interval.ms; at `stop`, members stop expiring too."""
@@ -138,8 +155,7 @@ class GroupCoordinator:
 
     def topics_changed(self, names: Iterable[str], *, created: bool = False) -> None:
         """Take note that topics came (`created`) or grew: groups that read them have something new to assign."""
-        for kind in self._core.modern.kinds:
-            kind.topics_changed(names, created=created)
+        self._core.modern.topics_changed(names, created=created)
 
     async def topics_deleted(self, names: Iterable[str]) -> None:
         """Forget the offsets committed for these topics."""

@@ -15,7 +15,6 @@ from kopfka_broker.coordinators.journal import Journal
 from kopfka_broker.coordinators.partitions import partition_for
 from kopfka_broker.coordinators.timers import Timers
 from kopfka_broker.coordinators.topics import GROUPS
-from kopfka_broker.groups.consumer.groups import ConsumerGroups
 from kopfka_broker.groups.errors import LOG_ERRORS, of_the_log
 from kopfka_broker.groups.membership import Membership
 from kopfka_broker.groups.modern.groups import ModernGroups
@@ -27,8 +26,7 @@ from kopfka_broker.groups.records import (
     encode_offset_key,
     encode_offset_value,
 )
-from kopfka_broker.groups.share.groups import ShareGroups
-from kopfka_broker.groups.streams.groups import StreamsGroups
+from kopfka_broker.lazily import Lazy
 from kopfka_broker.security.authorizer import Operation, ResourceType
 
 if TYPE_CHECKING:
@@ -36,11 +34,15 @@ if TYPE_CHECKING:
 
     from kopfka_broker.context import RequestContext
     from kopfka_broker.coordinators.journal import Write
+    from kopfka_broker.groups.consumer.group import ConsumerGroup
+    from kopfka_broker.groups.consumer.groups import ConsumerGroups
     from kopfka_broker.groups.group import Group
     from kopfka_broker.groups.modern.groups import ModernGroup
     from kopfka_broker.groups.ports import Clock, Cluster, OffsetsLog
     from kopfka_broker.groups.records import GroupMetadata
     from kopfka_broker.groups.settings import GroupSettings
+    from kopfka_broker.groups.share.groups import ShareGroups
+    from kopfka_broker.groups.streams.groups import StreamsGroups
 
     AnyGroup = Group | ModernGroup
 
@@ -71,10 +73,10 @@ class Core:
         self.compaction = Compaction(GROUPS, store, self.journal, self._live, self.offsets.pending.open_in)
         self.journal.on_quiet = self.compaction.consider
         self.modern = ModernGroups(self.journal, self.partition)
-        self.consumers = ConsumerGroups(self)
-        self.shares = ShareGroups(self)
-        self.streams = StreamsGroups(self)
-        self.modern.kinds += [self.consumers, self.shares, self.streams]
+        self._consumers: Lazy[ConsumerGroups] = Lazy("kopfka_broker.groups.consumer.groups", "ConsumerGroups", self)
+        self._shares: Lazy[ShareGroups] = Lazy("kopfka_broker.groups.share.groups", "ShareGroups", self)
+        self._streams: Lazy[StreamsGroups] = Lazy("kopfka_broker.groups.streams.groups", "StreamsGroups", self)
+        self.modern.kinds += [self._consumers, self._shares, self._streams]
         self.generations: dict[str, bytes] = {}
         """The stored generation of each group, as it is in the log."""
         self.foreign: dict[int, list[OffsetsRecord]] = {}
@@ -82,6 +84,21 @@ class Core:
         self.loaded = False
         self._store = store
         self._settling: set[asyncio.Task[None]] = set()
+
+    @property
+    def consumers(self) -> ConsumerGroups:
+        """What happens to consumer groups (KIP-848)."""
+        return self._consumers()
+
+    @property
+    def shares(self) -> ShareGroups:
+        """What happens to share groups (KIP-932)."""
+        return self._shares()
+
+    @property
+    def streams(self) -> StreamsGroups:
+        """What happens to streams groups (KIP-1071)."""
+        return self._streams()
 
     def refusal(self, group: str) -> ErrorCode | None:
         """Return why no request about this group can be served, None where it can."""
@@ -92,6 +109,10 @@ class Core:
     def group(self, group_id: str) -> AnyGroup | None:
         """Return a group of whatever kind, None where there is none."""
         return self.modern.groups.get(group_id) or self.membership.groups.get(group_id)
+
+    def of_classic_member(self, group_id: str) -> ConsumerGroup | None:
+        """Return the consumer group that a request of the classic protocol is about, None where there is none."""
+        return self.consumers.of_classic_member(group_id) if group_id in self.modern.groups else None
 
     def may_describe(self, context: RequestContext, group_id: str) -> bool:
         """Tell whether a client may see a group."""

@@ -74,8 +74,7 @@ async def replay(store: OffsetsLog, core: Core) -> None:
         core.foreign.setdefault(partition, []).extend(unknown)
         await asyncio.sleep(0)
     core.membership.load(groups)
-    for kind in core.modern.kinds:
-        kind.loaded()
+    core.modern.loaded()
     for key, committed in offsets.items():
         if key.group not in core.modern.groups:
             core.membership.get_or_create(key.group)

@@ -81,13 +81,13 @@ class MemberApi:
 
     async def _join(self, request: JoinRequest, context: RequestContext) -> JoinResult:
         core = self._core
-        group = core.consumers.of_classic_member(request.group_id)
+        group = core.of_classic_member(request.group_id)
         if group is not None:
             work = Work(group)
             result = core.consumers.classic.join(group, request, context, work)
             await core.modern.write(work)
             return result
-        if request.member_id == NO_MEMBER:
+        if request.member_id == NO_MEMBER and request.group_id in core.modern.groups:
             core.consumers.make_way(request.group_id)
         future: asyncio.Future[JoinResult] = asyncio.get_running_loop().create_future()
         core.membership.join(request, lambda result: _set(future, result))
@@ -121,7 +121,7 @@ class MemberApi:
 
     async def _sync(self, request: SyncRequest) -> SyncResult:
         core = self._core
-        group = core.consumers.of_classic_member(request.group_id)
+        group = core.of_classic_member(request.group_id)
         if group is not None:
             result = core.consumers.classic.sync(group, request)
             await core.modern.settled(request.group_id)
@@ -138,7 +138,7 @@ class MemberApi:
         elif error is None:
             instance_id = request.group_instance_id if context.api_version >= 3 else None
             who = (request.generation_id, request.member_id, instance_id)
-            group = self._core.consumers.of_classic_member(request.group_id)
+            group = self._core.of_classic_member(request.group_id)
             try:
                 if group is not None:
                     self._core.consumers.classic.heartbeat(group, *who)
@@ -187,7 +187,7 @@ class MemberApi:
 
     async def _leave(self, group_id: str, members: list[LeaveRequest]) -> list[LeaveResult]:
         core = self._core
-        group = core.consumers.of_classic_member(group_id)
+        group = core.of_classic_member(group_id)
         if group is None:
             return core.membership.leave(group_id, members)
         work = Work(group)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.dispatch import Dispatcher
-    from kopfka_broker.listeners import Listener
+    from kopfka_broker.network.listeners import Listener
     from kopfka_broker.security.authenticator import Authenticator, SaslRules
     from kopfka_broker.security.mapping import PrincipalMapping
     from kopfka_broker.security.scram import Lookup

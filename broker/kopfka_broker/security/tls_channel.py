@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from kopfka_broker.connection import Connection
+    from kopfka_broker.network.connection import Connection
 
 # where bytes from the network go, for all connections: nothing stays there
 _SCRATCH: Final = memoryview(bytearray(64 * 1024))

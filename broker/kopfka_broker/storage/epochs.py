@@ -82,11 +82,6 @@ class LeaderEpochs:
             return epoch, self._entries[0][1]
         return self._entries[at - 1][0], self._entries[at][1]
 
-    def epoch_at(self, offset: int) -> int:
-        """Return the epoch that wrote `offset`, -1 where that is unknown."""
-        at = bisect_right(self._entries, offset, key=lambda entry: entry[1])
-        return self._entries[at - 1][0] if at else -1
-
     def _assign(self, epoch: int, start_offset: int) -> bool:
         if epoch < 0 or epoch <= self.latest:
             return False

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from kopfka_broker.histogram import Histogram
+from kopfka_broker.metrics.histogram import Histogram
 from kopfka_broker.storage.checkpoints import sync_data, sync_directory
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from kopfka_broker.histogram import Histogram
+    from kopfka_broker.metrics.histogram import Histogram
     from kopfka_broker.storage.config import LogConfig
     from kopfka_broker.storage.integrity import Damage
 

@@ -6,7 +6,7 @@ import pytest
 
 from broker.live import live_broker
 from kopfka_broker.config.values import BrokerConfig
-from kopfka_broker.listeners import Listener
+from kopfka_broker.network.listeners import Listener
 from kopfka_broker.security.entrance import entrance
 from kopfka_runtime.errors import SettingsError
 from kopfka_wire.apis import ApiKey

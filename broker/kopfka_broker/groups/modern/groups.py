@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kopfka_broker.coordinators.journal import Journal, Write
+    from kopfka_broker.lazily import Lazy
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +130,8 @@ class ModernGroups:
 
     def __init__(self, journal: Journal, partition: Callable[[str], int]) -> None:
         self.groups: dict[str, Any] = {}
-        self.kinds: list[Kind] = []
-        """The kinds of groups that are served."""
+        self.kinds: list[Lazy[Any]] = []
+        """The kinds of groups that are served (`Kind`); one that is not made has no groups."""
         self._journal = journal
         self._partition = partition
         self._records: dict[str, dict[bytes, bytes]] = {}
@@ -226,10 +227,22 @@ class ModernGroups:
 
     def _restored(self, kind: int, names: list[str], value: bytes) -> tuple[Any, Change] | None:
         for each in self.kinds if names else ():
-            found = each.restore(kind, names, value, self.groups.get(names[0]))
+            found: tuple[Any, Change] | None = each().restore(kind, names, value, self.groups.get(names[0]))
             if found is not None:
                 return found
         return None
+
+    def loaded(self) -> None:
+        """Go on with the groups that were found at the start."""
+        for kind in self.kinds:
+            if kind.made is not None:
+                kind.made.loaded()
+
+    def topics_changed(self, names: Iterable[str], *, created: bool) -> None:
+        """Take note that topics came (`created`), went or grew."""
+        for kind in self.kinds:
+            if kind.made is not None:
+                kind.made.topics_changed(names, created=created)
 
     def live(self, partition: int) -> list[OffsetsRecord]:
         """Return the records of a partition that still count."""

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from kopfka_broker.dispatch import Buffers, Started
-    from kopfka_broker.limits import RequestMemory
+    from kopfka_broker.network.limits import RequestMemory
+    from kopfka_broker.network.server import ServerState
     from kopfka_broker.security.authenticator import Authenticator
     from kopfka_broker.security.entrance import Entrance
-    from kopfka_broker.server import ServerState
 
 # requests of one connection that were read but not started, and answers that wait for their turn or the disk; beyond
 # either the connection is not read from. Clients keep a handful in flight (max.in.flight.requests.per.connection)

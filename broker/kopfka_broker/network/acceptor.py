@@ -11,12 +11,12 @@ import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from kopfka_broker.connection import Connection
+from kopfka_broker.network.connection import Connection
 
 if TYPE_CHECKING:
-    from kopfka_broker.limits import ListenerLimits
+    from kopfka_broker.network.limits import ListenerLimits
+    from kopfka_broker.network.server import ServerState
     from kopfka_broker.security.entrance import Entrance
-    from kopfka_broker.server import ServerState
 
 # connections accepted at once before requests have their turn again
 _AT_ONCE: Final = 64

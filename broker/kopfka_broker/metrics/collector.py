@@ -1,7 +1,7 @@
 """What `/metrics` shows of a broker, under the names that common Kafka dashboards query.
 
 Names are those the JMX exporter makes with the rules of Strimzi's and Confluent's dashboards, and those of
-kafka_exporter for groups and partitions. What there is for each partition is in `partition_metrics.py`.
+kafka_exporter for groups and partitions. What there is for each partition is in `partitions.py`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from kopfka_broker.histogram import Histogram
+from kopfka_broker.metrics.histogram import Histogram
 from kopfka_broker.security.metrics import security_metrics
 from kopfka_broker.storage.manager import wall_clock_ms
-from kopfka_broker.storage_metrics import storage_metrics
+from kopfka_broker.storage.metrics import storage_metrics
 from kopfka_broker.transactions.metrics import transaction_metrics
 from kopfka_wire.apis import ApiKey
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from kopfka_broker.cluster import Cluster
-    from kopfka_broker.metrics import ApiTimes, TopicTraffic
+    from kopfka_broker.metrics.counters import ApiTimes, TopicTraffic
 
 _QUANTILES: Final = (0.5, 0.75, 0.95, 0.98, 0.99, 0.999)
 _WINDOW_SECONDS: Final = 60.0

@@ -11,9 +11,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.config.listener import ListenerConfig
-from kopfka_broker.limits import ConnectionLimits, ListenerLimits, parse_overrides
+from kopfka_broker.network.limits import ConnectionLimits, ListenerLimits, parse_overrides
+from kopfka_broker.network.server import ServerSettings
 from kopfka_broker.security.entrance import Entrance, entrance, read_sasl
-from kopfka_broker.server import ServerSettings
 from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:

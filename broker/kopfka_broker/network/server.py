@@ -11,18 +11,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kopfka_broker.acceptor import Acceptor
-from kopfka_broker.limits import RequestMemory
+from kopfka_broker.network.acceptor import Acceptor
+from kopfka_broker.network.limits import RequestMemory
 from kopfka_runtime.errors import AddressInUseError, KopfkaError
 from kopfka_runtime.network import bind_host
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from kopfka_broker.connection import Connection
     from kopfka_broker.dispatch import Dispatcher, Started
-    from kopfka_broker.limits import ConnectionLimits, ListenerLimits
-    from kopfka_broker.listeners import Listener
+    from kopfka_broker.network.connection import Connection
+    from kopfka_broker.network.limits import ConnectionLimits, ListenerLimits
+    from kopfka_broker.network.listeners import Listener
     from kopfka_broker.security.entrance import Entrance
 
 # where bytes land that are not the rest of a request known to be longer, for all connections. Small: the beginning of

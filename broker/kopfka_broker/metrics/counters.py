@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from kopfka_broker.histogram import Histogram
+from kopfka_broker.metrics.histogram import Histogram
 from kopfka_wire.apis import ApiKey
 
 if TYPE_CHECKING:
