@@ -70,10 +70,10 @@ class Broker:
         self._tasks = [
             asyncio.create_task(cluster.logs.run(self._stop), name="logs"),
             asyncio.create_task(self._run_groups(), name="groups"),
-            asyncio.create_task(self._run_share(), name="share groups"),
+            asyncio.create_task(cluster.share.run(self._stop), name="share groups"),
             asyncio.create_task(self._network.run(self._stop), name="network"),
         ]
-        if cluster.tokens.enabled:
+        if cluster.config.get("delegation.token.secret.key"):
             self._tasks.append(asyncio.create_task(cluster.tokens.run(self._stop), name="delegation tokens"))
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -105,10 +105,6 @@ class Broker:
         if self._server is None or not self._server.listening:
             return "not listening yet"
         return None if self.groups_loaded else "groups and transactions are being loaded"
-
-    async def _run_share(self) -> None:
-        await self.cluster.share.load()
-        await self.cluster.share.run(self._stop)
 
     async def _run_groups(self) -> None:
         """Load and run the coordinators: transactions after groups, whom they may have to tell of ends."""

@@ -14,14 +14,13 @@ from kopfka_broker.config.resources import ResourceConfigs
 from kopfka_broker.coordinators.topics import GROUPS, TRANSACTIONS, InternalTopic
 from kopfka_broker.features import TRANSACTION_VERSION, Features
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, Node
-from kopfka_broker.metadata_store import MetadataStore
+from kopfka_broker.lazily import Lazy
+from kopfka_broker.metadata_store import DELEGATION_TOKENS, SCRAM_CREDENTIALS, MetadataStore
 from kopfka_broker.metrics.counters import BrokerMetrics
 from kopfka_broker.request_log import RequestLog
 from kopfka_broker.security.authorizer import authorizer_from
-from kopfka_broker.security.credentials import ScramCredentials
 from kopfka_broker.security.quotas import ClientQuotas
 from kopfka_broker.security.throttling import Throttling
-from kopfka_broker.security.tokens import DelegationTokens
 from kopfka_broker.share.room import ShareRoom
 from kopfka_broker.storage import LogManager, StorageError, StorageSettings
 from kopfka_broker.telemetry.values import TelemetryValues
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     from kopfka_broker.context import RequestContext
     from kopfka_broker.network.listeners import Listeners
     from kopfka_broker.security.authorizer import Operation, ResourceType
+    from kopfka_broker.security.credentials import ScramCredentials
+    from kopfka_broker.security.tokens import DelegationTokens
     from kopfka_broker.storage import PartitionLog, Topic
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,12 @@ class Cluster:
         self.client_metrics = ResourceConfigs(self.documents.document("client-metrics-configs"))
         self.telemetry = TelemetryValues()
         self.authorizer = authorizer_from(config, self.documents)
-        self.credentials = ScramCredentials(self.documents)
-        self.tokens = DelegationTokens(self.documents, config)
+        self._credentials: Lazy[ScramCredentials] = Lazy(
+            "kopfka_broker.security.credentials", "ScramCredentials", self.documents
+        )
+        self._tokens: Lazy[DelegationTokens] = Lazy(
+            "kopfka_broker.security.tokens", "DelegationTokens", self.documents, config
+        )
         self.quotas = ClientQuotas(self.documents)
         self.throttling = Throttling.from_config(self.quotas, config.number)
         self.logs = LogManager(
@@ -117,14 +122,26 @@ class Cluster:
         self.client_metrics.load()
         self.features.chosen = self.documents.document(_FEATURES).load() or {}
         self.authorizer.load()
-        self.credentials.load()
-        self.tokens.load()
+        if self.documents.has(SCRAM_CREDENTIALS):
+            self.credentials.load()
+        if self.documents.has(DELEGATION_TOKENS):
+            self.tokens.load()
         self.quotas.load()
         self.config.on_change(self._apply_topic_defaults)
         self.config.on_change(self.request_log.refresh)
         self.request_log.refresh()
         if self.config.altered[""] or len(self.config.altered) > 1:
             self._apply_topic_defaults()
+
+    @property
+    def credentials(self) -> ScramCredentials:
+        """By what users log in with SCRAM."""
+        return self._credentials()
+
+    @property
+    def tokens(self) -> DelegationTokens:
+        """The delegation tokens (KIP-48)."""
+        return self._tokens()
 
     # -- what APIs ask ------------------------------------------------------------------------------------------------
 

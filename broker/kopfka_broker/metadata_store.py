@@ -17,6 +17,10 @@ from kopfka_broker.storage.errors import DataFolderError
 if TYPE_CHECKING:
     from pathlib import Path
 
+SCRAM_CREDENTIALS = "scram-credentials"
+DELEGATION_TOKENS = "delegation-tokens"
+"""Names of documents that are read at the start where they are there, and whose owners are made only then."""
+
 _ENVELOPE = {"version", "data"}
 _BARE = 0
 """The version of a document from before documents had versions."""
@@ -71,6 +75,10 @@ class MetadataStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    def has(self, name: str) -> bool:
+        """Tell whether anything was ever saved under that name."""
+        return self.document(name).path.exists()
 
     def document(self, name: str, version: int = 1, *, secret: bool = False) -> Document:
         """Return the document kept as `NAME.json`; nothing is read yet.

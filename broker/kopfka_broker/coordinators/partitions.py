@@ -1,6 +1,10 @@
-"""Which partition of an internal topic a group or a transactional id belongs to, as every Kafka tool computes it."""
+"""Which partition of an internal topic a group, a transactional id or a share partition belongs to, as every Kafka tool
+computes it.
+"""
 
 from __future__ import annotations
+
+from kopfka_broker.storage.checkpoints import decode_uuid
 
 
 def java_hash(text: str) -> int:
@@ -15,3 +19,14 @@ def partition_for(name: str, partition_count: int) -> int:
     """Return the partition that holds the records of a group or a transactional id."""
     value = java_hash(name)
     return 0 if value == -(1 << 31) else abs(value) % partition_count
+
+
+def is_share_key(key: str) -> bool:
+    """Tell whether a key of FindCoordinator names a share partition: group, topic id and partition."""
+    try:
+        group, topic_id, partition = key.rsplit(":", 2)
+        decode_uuid(topic_id)
+        int(partition)
+    except ValueError:
+        return False
+    return bool(group.strip())

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.apis.errors import MALFORMED
+from kopfka_broker.coordinators.partitions import is_share_key
 from kopfka_broker.groups.core import NOT_ASKED
 from kopfka_broker.groups.errors import LOG_ERRORS, GroupError, of_the_log
 from kopfka_broker.groups.group import State
 from kopfka_broker.groups.ports import Node
 from kopfka_broker.security.authorizer import CLUSTER_NAME, Operation, ResourceType
-from kopfka_broker.share.states import is_share_key
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
 
@@ -38,6 +38,7 @@ _WHOLE = (ErrorCode.cluster_authorization_failed,)
 
 _NO_NODE = Node(-1, "", -1)
 _TYPE = "classic"
+_SHARE_TYPE = "share"
 
 
 class AdminApi:
@@ -196,7 +197,9 @@ class AdminApi:
                 raise GroupError(ErrorCode.group_id_not_found)
             if not group.is_empty:
                 raise GroupError(ErrorCode.non_empty_group)
-            await core.end_states(group)
+            modern = core.modern.groups.get(group_id)
+            if modern is not None and modern.group_type == _SHARE_TYPE:
+                await core.shares.end(modern)
             await core.forget_offsets(group_id, core.offsets.keys(group_id), delete_group=True)
         except GroupError as refused:
             return refused.code

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from kopfka_broker.metadata_store import SCRAM_CREDENTIALS
 from kopfka_broker.security.scram import SCRAM_MECHANISMS, ScramCredential
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class ScramCredentials:
     """Every credential of the cluster."""
 
     def __init__(self, store: MetadataStore) -> None:
-        self._document = store.document("scram-credentials", secret=True)
+        self._document = store.document(SCRAM_CREDENTIALS, secret=True)
         self._credentials: dict[Key, ScramCredential] = {}
 
     def load(self) -> None:

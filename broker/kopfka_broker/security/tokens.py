@@ -14,6 +14,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from kopfka_broker.metadata_store import DELEGATION_TOKENS
 from kopfka_broker.security.principal import Principal, parse_principal
 from kopfka_broker.security.scram import SCRAM_MECHANISMS, TokenCredential, make_credential
 from kopfka_broker.storage.checkpoints import encode_uuid, random_uuid
@@ -71,7 +72,7 @@ class DelegationTokens:
     """Every token of the cluster."""
 
     def __init__(self, store: MetadataStore, config: BrokerConfig, clock: Callable[[], int] = wall_clock_ms) -> None:
-        self._document = store.document("delegation-tokens", secret=True)
+        self._document = store.document(DELEGATION_TOKENS, secret=True)
         self._config = config
         self._clock = clock
         self._tokens: dict[str, DelegationToken] = {}

@@ -46,10 +46,6 @@ class ShareStateApis:
             ApiKey.READ_SHARE_GROUP_STATE_SUMMARY: ("ReadStateSummaryResult", self._summary),
         }
 
-    def handlers(self) -> dict[int, Callable[[Any, RequestContext], Awaitable[Any]]]:
-        """Return the handler of each API key served here."""
-        return dict.fromkeys(self._asks, self.handle)
-
     async def handle(self, request: Any, context: RequestContext) -> Any:
         """Answer any of the five, partition by partition."""
         form = codec(context.api_key, context.api_version)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.coordinators.errors import RefusedError
-from kopfka_broker.storage.checkpoints import decode_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,14 +131,3 @@ def invalid_state(message: str) -> ShareError:
 def invalid_request(message: str) -> ShareError:
     """Return the refusal of a request that contradicts itself or the state."""
     return ShareError(ErrorCode.invalid_request, message)
-
-
-def is_share_key(key: str) -> bool:
-    """Tell whether a key of FindCoordinator names a share partition: group, topic id and partition."""
-    try:
-        group, topic_id, partition = key.rsplit(":", 2)
-        decode_uuid(topic_id)
-        int(partition)
-    except ValueError:
-        return False
-    return bool(group.strip())
