@@ -54,12 +54,8 @@ CLUSTER_NAME = "kafka-cluster"
 """The one resource of type CLUSTER."""
 
 
-class Authorizer(Protocol):
-    """Decides; asked on every request, so it answers from memory."""
-
-    def load(self) -> None:
-        """Read what was kept; raises DataFolderError where it is damaged."""
-        ...
+class Access(Protocol):
+    """Whom to ask: the authorizer, or the cluster that has one."""
 
     def allows(
         self,
@@ -74,6 +70,14 @@ class Authorizer(Protocol):
 
         `log_denied`: a denial is news to an administrator; it is not where a request only asks what its client may see.
         """
+        ...
+
+
+class Authorizer(Access, Protocol):
+    """Decides; asked on every request, so it answers from memory."""
+
+    def load(self) -> None:
+        """Read what was kept; raises DataFolderError where it is damaged."""
         ...
 
     def allows_any(self, context: RequestContext, operation: Operation, resource: ResourceType) -> bool:

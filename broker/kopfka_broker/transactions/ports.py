@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from kopfka_broker.coordinators.ports import StateLog
+from kopfka_broker.security.authorizer import Access
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from kopfka_broker.context import RequestContext
-    from kopfka_broker.security.authorizer import Authorizer, Operation, ResourceType
+    from kopfka_broker.security.authorizer import Authorizer
 
 
 class TransactionLog(StateLog, Protocol):
@@ -84,7 +84,7 @@ class Groups(Protocol):
         ...
 
 
-class Cluster(Protocol):
+class Cluster(Access, Protocol):
     """What exists in the cluster, and who may do what."""
 
     @property
@@ -100,18 +100,6 @@ class Cluster(Protocol):
     @property
     def transaction_version(self) -> int:
         """The level of the feature transaction.version."""
-        ...
-
-    def allows(
-        self,
-        context: RequestContext,
-        operation: Operation,
-        resource: ResourceType,
-        name: str,
-        *,
-        log_denied: bool = True,
-    ) -> bool:
-        """Tell whether the client of a request may do this to one resource."""
         ...
 
     def partition(self, topic: str, index: int) -> MarkedLog | None:
