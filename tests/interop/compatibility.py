@@ -79,15 +79,25 @@ CLIENTS: dict[str, tuple[str, Callable[[], str]]] = {
 
 def note(item: pytest.Item, outcome: str) -> None:
     """Keep how a test of a client ended."""
-    calls = getattr(item, "callspec", None)
-    broker = calls.params.get("broker", "kopfka") if calls is not None else "kopfka"
     RESULTS.mkdir(parents=True, exist_ok=True)
     with (RESULTS / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
         for marker in item.iter_markers("client"):
             client, what = marker.args
             assert client in CLIENTS, f"{client} is not in the table of clients"
-            assert broker in BROKERS, broker
-            file.write(json.dumps({"client": client, "what": what, "broker": broker, "outcome": outcome}) + "\n")
+            for broker in _brokers(item):
+                file.write(json.dumps({"client": client, "what": what, "broker": broker, "outcome": outcome}) + "\n")
+
+
+def _brokers(item: pytest.Item) -> tuple[str, ...]:
+    """Return which a test ran against: that of its parameter, both if it compares them, else the bundled one."""
+    calls = getattr(item, "callspec", None)
+    parameters = calls.params if calls is not None else {}
+    kinds = tuple(BROKERS)
+    for kind in (parameters.get(name) for name in ("broker", "guarded", "side")):
+        if kind is not None:
+            return (kinds[kind] if isinstance(kind, int) else kinds[kinds.index(kind)],)
+    compares = {"apache_kafka", "secured"} & set(getattr(item, "fixturenames", ()))
+    return kinds if compares else kinds[:1]
 
 
 def table() -> str:

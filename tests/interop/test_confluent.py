@@ -64,6 +64,7 @@ def consume(broker, topic, count, partitions=1, seconds=30, **config):
     return messages
 
 
+@pytest.mark.client("librdkafka (Python)", "idempotent producer, all codecs")
 @pytest.mark.parametrize("idempotent", [False, True])
 @pytest.mark.parametrize("codec", CODECS)
 def test_codecs_pass_through(broker, topic, codec, idempotent):
@@ -78,12 +79,14 @@ def test_codecs_pass_through(broker, topic, codec, idempotent):
     assert stored_codecs(broker.data, topic) == {codec}
 
 
+@pytest.mark.client("librdkafka (Python)", "producer and consumer: acks, timestamps, resets, refusals")
 @pytest.mark.parametrize("acks", ["0", "1", "all"])
 def test_acks(broker, topic, acks):
     produce(broker, topic, ((None, b"%d" % number, 0, 0) for number in range(10)), acks=acks)
     assert [message.value() for message in consume(broker, topic, 10)] == [b"%d" % number for number in range(10)]
 
 
+@pytest.mark.client("librdkafka (Python)", "producer and consumer: acks, timestamps, resets, refusals")
 def test_create_time_is_kept_and_offsets_are_found_by_it(broker, topic):
     stamps = [1_700_000_000_000 + step * 1000 for step in range(5)]
     produce(broker, topic, ((None, b"x", 0, stamp) for stamp in stamps), **{"linger.ms": 0})
@@ -102,6 +105,7 @@ def test_create_time_is_kept_and_offsets_are_found_by_it(broker, topic):
     consumer.close()
 
 
+@pytest.mark.client("librdkafka (Python)", "producer and consumer: acks, timestamps, resets, refusals")
 def test_log_append_time_replaces_the_producers(broker, create_topic):
     topic = create_topic(1, message_timestamp_type="LogAppendTime")
     before = int(time.time() * 1000)
@@ -112,6 +116,7 @@ def test_log_append_time_replaces_the_producers(broker, create_topic):
     assert before - 1000 <= stamp <= int(time.time() * 1000) + 1000
 
 
+@pytest.mark.client("librdkafka (Python)", "producer and consumer: acks, timestamps, resets, refusals")
 def test_a_record_too_large_is_refused_and_the_connection_goes_on(broker, create_topic):
     topic = create_topic(1, max_message_bytes="2000")
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
@@ -126,6 +131,7 @@ def test_a_record_too_large_is_refused_and_the_connection_goes_on(broker, create
     assert outcomes == [KafkaError.MSG_SIZE_TOO_LARGE, 0]
 
 
+@pytest.mark.client("librdkafka (Python)", "producer and consumer: acks, timestamps, resets, refusals")
 def test_reading_beyond_the_end_resets(broker, topic):
     produce(broker, topic, [(None, b"%d" % number, 0, 0) for number in range(3)])
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "none", "auto.offset.reset": "earliest"})
@@ -135,6 +141,7 @@ def test_reading_beyond_the_end_resets(broker, topic):
     consumer.close()
 
 
+@pytest.mark.client("librdkafka (Python)", "producer and consumer: acks, timestamps, resets, refusals")
 def test_an_unknown_topic_is_refused(broker, name):
     consumer = Consumer(
         {
@@ -150,12 +157,14 @@ def test_an_unknown_topic_is_refused(broker, name):
     consumer.close()
 
 
+@pytest.mark.client("librdkafka (Python)", "producer and consumer: acks, timestamps, resets, refusals")
 def test_a_topic_is_created_by_producing_to_it(broker, name):
     produce(broker, name, [(None, b"x", -1, 0)])
     assert name in broker.admin.list_topics(timeout=10).topics
     assert [message.value() for message in consume(broker, name, 1)] == [b"x"]
 
 
+@pytest.mark.client("librdkafka (Python)", "group of two: range, cooperative-sticky, takeover")
 @pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
 def test_a_group_shares_partitions_and_takes_over(broker, create_topic, strategy):
     topic = create_topic(4)
@@ -204,6 +213,7 @@ def test_a_group_shares_partitions_and_takes_over(broker, create_topic, strategy
     assert broker.admin.delete_consumer_groups([topic])[topic].result(timeout=10) is None
 
 
+@pytest.mark.client("librdkafka (Python)", "static membership")
 def test_static_membership_keeps_partitions_over_a_restart(broker, create_topic):
     topic = create_topic(2)
     config = {
@@ -230,6 +240,7 @@ def test_static_membership_keeps_partitions_over_a_restart(broker, create_topic)
     assert [(member.group_instance_id, member.member_id) for member in described.members] == [("one", second)]
 
 
+@pytest.mark.client("librdkafka (Python)", "admin: topics, configs, groups, offsets")
 def test_admin_topics(broker, name):
     admin = broker.admin
     create = admin.create_topics([NewTopic(name, 2, 1, config={"retention.ms": "1000"})], validate_only=True)
@@ -272,6 +283,7 @@ def with_partitions(admin, name, count):
     return described if len(described.partitions) == count else None
 
 
+@pytest.mark.client("librdkafka (Python)", "admin: topics, configs, groups, offsets")
 def test_admin_offsets_and_cluster(broker, topic):
     produce(broker, topic, ((None, b"x", 0, 1_700_000_000_000 + number) for number in range(7)))
     at = TopicPartition(topic, 0)

@@ -97,6 +97,7 @@ def files(data, kind):
     return found
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_every_record_of_every_segment_is_read(tools, written):
     segments = files(written, "log")
     assert len(segments) >= 3, "the topic did not roll"
@@ -118,6 +119,7 @@ def starts(lines):
     return [int(line.rpartition(": ")[2]) for line in lines if line.startswith("Log starting offset")]
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_offset_indexes_are_sane_and_have_entries(tools, written):
     indexes = files(written, "index")
     for line in dump(tools, indexes, "--index-sanity-check"):
@@ -128,6 +130,7 @@ def test_offset_indexes_are_sane_and_have_entries(tools, written):
         assert line.startswith("Dumping"), line
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_time_indexes_are_sane_and_have_entries(tools, written):
     indexes = files(written, "timeindex")
     for line in dump(tools, indexes, "--index-sanity-check"):
@@ -139,11 +142,13 @@ def test_time_indexes_are_sane_and_have_entries(tools, written):
         assert stamp == 1_700_000_000_000 + offset
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_producer_snapshots_are_read(tools, written):
     lines = dump(tools, files(written, "snapshot"))
     assert any(re.search(r"producerId: \d+ producerEpoch: 0 .*lastSequence: \d+", line) for line in lines), lines
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_group_offsets_and_metadata_are_decoded(tools, written):
     segments = sorted((written / "__consumer_offsets-0").glob("*.log"))
     text = "\n".join(dump(tools, segments, "--offsets-decoder"))

@@ -59,6 +59,7 @@ def start_reader(broker, topic, folder, *options):
     return JavaProgram(folder.with_suffix(".lines"), READER, *arguments, *options)
 
 
+@pytest.mark.client("Java", "consumer protocol: group of three, uniform and range, to and from classic")
 @pytest.mark.parametrize("assignor", ["uniform", "range"])
 def test_a_java_group_of_three_reads_everything_once(tools, broker, create_topic, tmp_path, assignor):
     topic = create_topic(6)
@@ -84,6 +85,7 @@ def test_a_java_group_of_three_reads_everything_once(tools, broker, create_topic
     assert topic not in tools.run(GROUPS, *at, "--list").lines
 
 
+@pytest.mark.client("librdkafka (Python)", "consumer protocol: names, expressions, takeover")
 def test_librdkafka_shares_by_name_and_by_expression_and_takes_over(broker, create_topic):
     topic = create_topic(4)
     set_group_config(broker, topic, consumer_heartbeat_interval_ms="5000", consumer_assignment_interval_ms="0")
@@ -110,6 +112,7 @@ def test_librdkafka_shares_by_name_and_by_expression_and_takes_over(broker, crea
     assert broker.admin.describe_consumer_groups([topic])[topic].result(timeout=10).state == ConsumerGroupState.EMPTY
 
 
+@pytest.mark.client("Java", "consumer protocol: group of three, uniform and range, to and from classic")
 def test_a_group_goes_from_the_classic_protocol_to_the_new_one_and_back(broker, create_topic, tmp_path):
     """Members of both protocols, of Java and librdkafka, read together; nothing is lost or read by two at once."""
     topic = create_topic(4)
@@ -146,6 +149,8 @@ def _sizes(java):
     ]
 
 
+@pytest.mark.client("Kafka Streams", "streams protocol")
+@pytest.mark.client("Kafka's command-line tools", "kafka-streams-groups")
 def test_streams_group_tool_sees_an_application_of_the_streams_protocol(tools, broker, create_topic, tmp_path):
     topic = create_topic(2)
     application = f"{topic}-app"

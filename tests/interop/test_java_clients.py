@@ -21,6 +21,7 @@ from support.waiting import eventually
 pytestmark = pytest.mark.java
 
 
+@pytest.mark.client("Java", "idempotent producer, group of two, all codecs")
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_codec_is_read_back_by_a_group_of_two(tools, broker, create_topic, tmp_path, codec):
     topic = create_topic(4)
@@ -54,6 +55,7 @@ def test_every_codec_is_read_back_by_a_group_of_two(tools, broker, create_topic,
     assert stored_codecs(broker.data, topic) == {codec}
 
 
+@pytest.mark.client("Java", "200,000 records through a SIGKILL of the broker")
 def test_a_library_survives_sigkill_and_is_read_once(tmp_path):
     """With `running_kafka` in the place of `running_broker` it passes as well, and takes twice as long."""
     need_java()
@@ -139,6 +141,7 @@ def check_order_within_keys(pairs, members):
     assert {len(home) for home in homes.values()} == {1}
 
 
+@pytest.mark.client("Java", "admin client: every answer compared")
 def test_every_admin_call_is_answered_as_by_apache_kafka(tools, kopfka, apache_kafka, name):
     ours, theirs = (
         json.loads(tools.run("io.kopfka.interop.AdminCalls", peer.bootstrap, name).out)

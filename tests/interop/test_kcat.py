@@ -26,6 +26,7 @@ def kcat(broker):
     return run
 
 
+@pytest.mark.client("kcat", "produce, consume, list, query")
 def test_list_shows_brokers_topics_and_partitions(kcat, broker, create_topic):
     topic = create_topic(partitions=3)
     listing = json.loads(kcat("-L", "-J"))
@@ -37,6 +38,7 @@ def test_list_shows_brokers_topics_and_partitions(kcat, broker, create_topic):
     ]
 
 
+@pytest.mark.client("kcat", "produce, consume, list, query")
 def test_what_is_produced_is_consumed_with_keys_headers_and_nulls(kcat, topic):
     kcat("-P", "-t", topic, "-K", ":", "-Z", "-H", "origin=kcat", stdin="a:1\nb:zwei €\nc:\n:4\n".encode())
     text = kcat("-C", "-t", topic, "-e", "-q", "-Z", "-f", "%o %k %s %h\n").decode()
@@ -48,6 +50,7 @@ def test_what_is_produced_is_consumed_with_keys_headers_and_nulls(kcat, topic):
     ]
 
 
+@pytest.mark.client("kcat", "all codecs")
 @pytest.mark.parametrize("codec", CODECS)
 def test_codecs_pass_through(kcat, broker, topic, codec):
     lines = b"".join(b"line %d of many that compress well\n" % number for number in range(500))
@@ -57,6 +60,7 @@ def test_codecs_pass_through(kcat, broker, topic, codec):
     assert stored_codecs(broker.data, topic) == {codec}
 
 
+@pytest.mark.client("kcat", "produce, consume, list, query")
 def test_consume_from_offsets_and_to_the_end(kcat, topic):
     kcat("-P", "-t", topic, stdin=b"".join(b"%d\n" % number for number in range(10)))
     assert kcat("-C", "-t", topic, "-o", "7", "-e", "-q").split() == [b"7", b"8", b"9"]
@@ -65,6 +69,7 @@ def test_consume_from_offsets_and_to_the_end(kcat, topic):
     assert kcat("-C", "-t", topic, "-o", "end", "-e", "-q") == b""
 
 
+@pytest.mark.client("kcat", "produce, consume, list, query")
 def test_query_offsets_by_timestamp(kcat, topic):
     kcat("-P", "-t", topic, stdin=b"first\n")
     kcat("-P", "-t", topic, stdin=b"second\n")
@@ -84,6 +89,7 @@ def _queried(output):
     return int(output.decode().rsplit(None, 1)[-1])
 
 
+@pytest.mark.client("kcat", "group")
 def test_group_of_one_reads_commits_and_goes_on(kcat, create_topic):
     topic = create_topic(partitions=2)
     group = f"{topic}-group"

@@ -96,6 +96,7 @@ def attempts(settings: SecuredSettings) -> dict[str, tuple[str, dict[str, str], 
 _messages: dict[str, dict[str, str]] = {}
 
 
+@pytest.mark.client("Java", "TLS, mTLS, PLAIN, SCRAM, OAUTHBEARER; logins that fail")
 def test_java_clients_log_in_and_fail_as_with_apache_kafka(guarded, tools, tmp_path):
     folder = tmp_path / "clients"
     folder.mkdir()
@@ -135,6 +136,7 @@ PASSWORDS = [
 ]
 
 
+@pytest.mark.client("librdkafka (Python)", "TLS, mTLS, PLAIN, SCRAM, OAUTHBEARER")
 @pytest.mark.parametrize("good", [True, False])
 @pytest.mark.parametrize(("listener", "mechanism", "user"), PASSWORDS)
 def test_librdkafka_with_passwords(guarded, listener, mechanism, user, good):
@@ -143,6 +145,7 @@ def test_librdkafka_with_passwords(guarded, listener, mechanism, user, good):
     assert _produce(client, user) == (None if good else KafkaError._AUTHENTICATION)
 
 
+@pytest.mark.client("librdkafka (Python)", "TLS, mTLS, PLAIN, SCRAM, OAUTHBEARER")
 def test_librdkafka_with_certificates(guarded):
     settings = guarded.settings
     assert _produce(librdkafka(settings.certificate("MTLS", "Dora")), "dora") is None
@@ -151,6 +154,7 @@ def test_librdkafka_with_certificates(guarded):
     assert _produce(librdkafka(settings.anonymous("MTLS")), "dora") is not None
 
 
+@pytest.mark.client("librdkafka (Python)", "TLS, mTLS, PLAIN, SCRAM, OAUTHBEARER")
 def test_librdkafka_with_a_token(guarded):
     token = guarded.settings.provider.token("dora")
     client = {
@@ -184,6 +188,7 @@ def _produce(client, topic):
     return errors[0] if errors else done[0].code()
 
 
+@pytest.mark.client("kcat", "TLS and SCRAM")
 def test_kcat_over_tls_with_a_password(guarded):
     path = need_command("kcat", "apt-get install kcat")
     client = librdkafka(guarded.settings.password("SASLTLS", "PLAIN", "ann", "ann-secret"))

@@ -290,6 +290,7 @@ def test_settings_of_one_listener_are_shown(guarded):
         assert _described["kopfka"] == _described["apache-kafka"]
 
 
+@pytest.mark.client("Java", "re-authentication")
 def test_a_java_producer_proves_itself_anew_and_goes_on(guarded, tmp_path):
     """Its session is over after three seconds; with Apache Kafka it is the same, as the dialogues show."""
     if guarded.kind != "kopfka":

@@ -45,6 +45,7 @@ def words(result):
     return result.out + result.err
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-acls")
 def test_acls_are_added_listed_used_and_removed(run, side, name):
     run(TOPICS, "--create", "--topic", name, "--partitions", "1")
     run(PRODUCER, "--topic", name, user="alice", stdin="no\n", check=False)
@@ -85,6 +86,7 @@ def test_acls_are_added_listed_used_and_removed(run, side, name):
     assert eventually(lambda: not listed("--topic", name) and not listed("--group", f"{name}-group"))
 
 
+@pytest.mark.client("Kafka's command-line tools", "every tool without the rights")
 def test_who_may_not_is_told_so_by_every_tool(run, name):
     for main, arguments in (
         (ACLS, ("--list",)),
@@ -99,6 +101,7 @@ def test_who_may_not_is_told_so_by_every_tool(run, name):
     assert run(TOPICS, "--list", user="alice").lines == []
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-configs: users, quotas")
 def test_config_command_manages_scram_users_who_can_log_in_then(run, side, name):
     entity = ("--entity-type", "users", "--entity-name", name)
     run(
@@ -131,6 +134,7 @@ def test_config_command_manages_scram_users_who_can_log_in_then(run, side, name)
     run(ACLS, "--remove", "--force", "--topic", name)
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-configs: users, quotas")
 def test_config_command_manages_quotas(run, name):
     def described(*entity):
         return run(CONFIGS, "--describe", *entity).lines
@@ -180,6 +184,7 @@ def test_config_command_manages_quotas(run, name):
     eventually(lambda: not any("controller_mutation_rate" in line for line in described(*user, *any_client)))
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-delegation-tokens")
 def test_delegation_tokens_are_made_used_renewed_and_expired(run, side, name):
     made = run(TOKENS, "--create", "--max-life-time-period", "-1", "--renewer-principal", "User:bob", user="alice").out
     token_id, hmac = re.search(r"(\S+)\s+(\S{80,})\s+User:alice", made).groups()
@@ -215,6 +220,7 @@ RECORD = 10_000
 """Bytes of one: all of them are more than that burst, by four megabytes."""
 
 
+@pytest.mark.client("Java", "quotas")
 def test_a_producer_and_a_consumer_over_their_quota_are_slowed_down(tools, run, side, name):
     """What one may do by the windows' arithmetic is done at once, the rest at the quota's pace, on both brokers."""
     run(TOPICS, "--create", "--topic", name, "--partitions", "1", "--config", "message.timestamp.type=LogAppendTime")

@@ -68,6 +68,7 @@ class Story:
         return [kind for _, kind in self.ended[value] if kind != "released"]
 
 
+@pytest.mark.client("Java", "share groups: accept, release, reject")
 def test_three_consumers_accept_release_and_reject(broker, create_topic, tmp_path):
     topic = create_topic(2)
     count = 400
@@ -86,6 +87,7 @@ def test_three_consumers_accept_release_and_reject(broker, create_topic, tmp_pat
         assert story.final(value) == ["rejected" if value % 7 == 0 else "accepted"], value
 
 
+@pytest.mark.client("Java", "share groups through SIGKILLs of the broker")
 def test_what_was_accepted_never_comes_again_although_the_broker_is_killed(tmp_path):
     need_java()
     count = 3000
@@ -129,6 +131,7 @@ def accepted(reading):
     return sum(line.startswith("accepted") for line in reading.lines())
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-share-groups, console share consumer")
 def test_tools(tools, broker, create_topic):
     topic = create_topic(2)
     configure(broker.bootstrap, topic)

@@ -93,6 +93,7 @@ def two_instances(
             each.kill()
 
 
+@pytest.mark.client("Kafka Streams", "word count, exactly_once_v2, instances killed, interactive queries")
 def test_word_count_is_exact_however_often_an_instance_is_killed(
     broker, create_topic: Callable[..., str], name: str, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ CLIENT_METRICS = "org.apache.kafka.tools.ClientMetricsCommand"
 PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 
 
+@pytest.mark.client("Java", "client metrics")
+@pytest.mark.client("librdkafka (Python)", "client metrics")
 def test_java_and_librdkafka_send_what_a_subscription_asks_for(tools, tmp_path):
     with running_broker(tmp_path / "data") as broker:
         at = ("--bootstrap-server", broker.bootstrap)

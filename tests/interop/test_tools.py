@@ -44,6 +44,7 @@ def describe(tools, at, topic):
     return rows[0], rows[1:]
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-topics")
 def test_topic_command_creates_lists_describes_grows_and_deletes(tools, at, name, broker):
     tools.run(TOPICS, *at, "--create", "--topic", name, "--partitions", "2", "--config", "retention.ms=3600000")
     eventually(lambda: name in tools.run(TOPICS, *at, "--list").lines)
@@ -66,6 +67,7 @@ def test_topic_command_creates_lists_describes_grows_and_deletes(tools, at, name
     eventually(lambda: name not in tools.run(TOPICS, *at, "--list").lines)
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-topics")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -94,6 +96,7 @@ def test_topic_command_is_told_what_is_wrong(tools, at, create_topic, arguments,
     assert says.format(name=name) in result.out + result.err
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-configs: topics, brokers, groups, client metrics, loggers")
 def test_config_command_alters_and_describes_a_topic(tools, at, topic):
     entity = ("--entity-type", "topics", "--entity-name", topic)
 
@@ -121,6 +124,7 @@ def test_config_command_alters_and_describes_a_topic(tools, at, topic):
     assert "InvalidConfigurationException" in refused.out + refused.err
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-configs: topics, brokers, groups, client metrics, loggers")
 def test_config_command_describes_a_broker(tools, at, broker):
     node = str(next(iter(broker.admin.list_topics(timeout=10).brokers)))
     out = tools.run(CONFIGS, *at, "--entity-type", "brokers", "--entity-name", node, "--describe", "--all").out
@@ -130,6 +134,7 @@ def test_config_command_describes_a_broker(tools, at, broker):
     assert re.search(r"^  log\.retention\.hours=168 sensitive=false synonyms=\{DEFAULT_CONFIG:", out, re.MULTILINE)
 
 
+@pytest.mark.client("Kafka's command-line tools", "console producer and consumer, all codecs")
 def test_console_producer_and_consumer(tools, at, topic, produce):
     produce(
         topic,
@@ -181,6 +186,7 @@ def test_console_producer_and_consumer(tools, at, topic, produce):
     assert last.lines == ["zwei €", "null"]
 
 
+@pytest.mark.client("Kafka's command-line tools", "console producer and consumer, all codecs")
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_console_producer_with_codecs(tools, at, topic, produce, codec):
     lines = [f"line {number} of some that compress well" for number in range(200)]
@@ -191,6 +197,7 @@ def test_console_producer_with_codecs(tools, at, topic, produce, codec):
     assert out.lines == lines
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-get-offsets, kafka-delete-records")
 def test_get_offset_shell(tools, at, create_topic, produce):
     topic = create_topic(2)
     produce(topic, "a\nb\nc\n", "--command-property", "partitioner.ignore.keys=true")
@@ -204,6 +211,7 @@ def test_get_offset_shell(tools, at, create_topic, produce):
     assert after == [f"{topic}:0:", f"{topic}:1:"] or after == []
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-consumer-groups: list, describe, reset, delete")
 def test_consumer_group_command(tools, at, create_topic, produce):
     topic = create_topic(1)
     group = f"{topic}-group"
@@ -248,6 +256,7 @@ def table(result):
     return [dict(zip(head, line.split(), strict=False)) for line in lines[1:]]
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-cluster, kafka-broker-api-versions, kafka-features, quorum")
 def test_cluster_tool_tells_the_cluster_id(tools, at, broker):
     out = tools.run(CLUSTER, "cluster-id", *at).out
     told = re.search(r"Cluster ID: (\S{22})", out)
@@ -255,6 +264,7 @@ def test_cluster_tool_tells_the_cluster_id(tools, at, broker):
     assert broker.admin.list_topics(timeout=10).cluster_id == told.group(1)
 
 
+@pytest.mark.client("Kafka's command-line tools", "producer and consumer performance tests")
 def test_performance_tools(tools, broker, topic, tmp_path):
     produced = tools.run(
         "org.apache.kafka.tools.ProducerPerformance",

@@ -74,6 +74,7 @@ def both(tools, kopfka, apache_kafka, name):
     return Both(tools, (kopfka, apache_kafka), name)
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-topics")
 def test_topics(both):
     topic = ("--topic", both.topic)
     assert both.say(TOPICS, "--describe", *topic)[0] == "exit 0"
@@ -86,6 +87,7 @@ def test_topics(both):
     both.say(TOPICS, "--delete", "--topic", f"{both.topic}-missing")
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-configs: topics, brokers, groups, client metrics, loggers")
 @pytest.mark.parametrize(
     ("kind", "of", "setting", "wrong"),
     [
@@ -110,11 +112,13 @@ def test_configs_of_every_kind(both, kind, of, setting, wrong):
         both.say(CONFIGS, *entity, "--alter", "--delete-config", "no.such.thing")
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-log-dirs, reassignments, leader election")
 def test_log_dirs(both):
     lines = both.say(LOG_DIRS, "--describe", "--topic-list", both.topic)
     assert f'"partition":"{both.topic}-0"' in lines[-1].replace(" ", "")
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-log-dirs, reassignments, leader election")
 def test_reassignments(both, tmp_path):
     plan = tmp_path / "plan.json"
     for replicas in ([1], [2]):
@@ -130,6 +134,7 @@ def test_reassignments(both, tmp_path):
     both.say(REASSIGN, "--topics-to-move-json-file", str(topics), "--broker-list", "1", "--generate")
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-log-dirs, reassignments, leader election")
 def test_leader_elections(both):
     one = ("--topic", both.topic, "--partition", "0")
     for kind in ("preferred", "unclean"):
@@ -138,12 +143,14 @@ def test_leader_elections(both):
     both.say(ELECTION, "--election-type", "preferred", "--all-topic-partitions")
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-cluster, kafka-broker-api-versions, kafka-features, quorum")
 def test_quorum(both):
     lines = both.say(QUORUM, "describe", "--status")
     assert any(line.startswith("LeaderId:") for line in lines)
     both.say(QUORUM, "describe", "--replication")
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-cluster, kafka-broker-api-versions, kafka-features, quorum")
 def test_cluster(both):
     ours, theirs = (
         both.tools.run(CLUSTER, "cluster-id", "--bootstrap-server", peer.bootstrap).out for peer in both.peers
@@ -156,6 +163,7 @@ def test_cluster(both):
     assert re.sub(r"\d{4,5}", "<port>", listed[0]) == re.sub(r"\d{4,5}", "<port>", listed[1])
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-cluster, kafka-broker-api-versions, kafka-features, quorum")
 def test_features(both):
     both.say(FEATURES, "upgrade", "--feature", "no.such=1")
     both.say(FEATURES, "downgrade", "--feature", "metadata.version=20")
@@ -171,6 +179,7 @@ def test_features(both):
     assert set(ours) <= set(theirs)  # features whose APIs are not served are not told
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-get-offsets, kafka-delete-records")
 def test_offsets_and_deleted_records(both, tmp_path):
     for peer in both.peers:
         both.tools.run(
@@ -189,6 +198,7 @@ def test_offsets_and_deleted_records(both, tmp_path):
     both.say(OFFSETS, "--topic", f"{both.topic}-missing")
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-client-metrics")
 def test_client_metrics(both):
     name = ("--name", both.topic)
     both.say(CLIENT_METRICS, "--alter", *name, "--metrics", "org.apache.kafka.", "--interval", "2000")
@@ -199,6 +209,7 @@ def test_client_metrics(both):
     both.say(CLIENT_METRICS, "--delete", *name)
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-cluster, kafka-broker-api-versions, kafka-features, quorum")
 def test_api_versions(both):
     """Every API Apache Kafka names is named, and the same versions of it can be used."""
     ours, theirs = (

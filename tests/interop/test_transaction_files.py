@@ -130,6 +130,7 @@ def dump(tools, path):
     return tools.run(DUMP, "--files", str(path)).lines
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_the_index_of_aborted_transactions_is_read(tools, written):
     [index] = written.glob("*.txnindex")
     entries = [line for line in dump(tools, index) if line.startswith("version:")]
@@ -138,6 +139,7 @@ def test_the_index_of_aborted_transactions_is_read(tools, written):
     assert numbers[0][1] == numbers[1][1]
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_producers_and_what_they_have_open_are_read_of_a_snapshot(tools, written):
     newest = max(written.glob("*.snapshot"))
     lines = [line for line in dump(tools, newest) if line.startswith("producerId")]
@@ -155,6 +157,7 @@ def test_producers_and_what_they_have_open_are_read_of_a_snapshot(tools, written
     }, lines
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_markers_are_read(tools, written):
     [log] = written.glob("*.log")
     said = tools.run(DUMP, "--files", str(log), "--print-data-log").lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from typing import TYPE_CHECKING
@@ -85,6 +84,7 @@ def topics(broker, name: str) -> tuple[str, str]:
     return name, f"{name}-copy"
 
 
+@pytest.mark.client("Java", "transactions: read-process-write, both group protocols")
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_java_reads_processes_and_writes(broker, tools, name, protocol):
     source, copy = topics(broker, name)
@@ -97,6 +97,7 @@ def test_java_reads_processes_and_writes(broker, tools, name, protocol):
     copied_exactly(broker, name)
 
 
+@pytest.mark.client("librdkafka (Python)", "transactions: read-process-write")
 def test_librdkafka_reads_processes_and_writes(broker, name):
     source, copy = topics(broker, name)
     consumer = Consumer({
@@ -133,39 +134,7 @@ def test_librdkafka_reads_processes_and_writes(broker, name):
     copied_exactly(broker, name)
 
 
-async def test_aiokafka_reads_processes_and_writes(broker, name):
-    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-    from aiokafka.structs import TopicPartition as Partition
-
-    source, copy = topics(broker, name)
-    consumer = AIOKafkaConsumer(
-        source, bootstrap_servers=broker.bootstrap, group_id=name, isolation_level="read_committed",
-        enable_auto_commit=False, auto_offset_reset="earliest", max_poll_records=60,
-    )  # fmt: skip
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=name)
-    await asyncio.gather(consumer.start(), producer.start())
-    done = transactions = 0
-    while done < COUNT:
-        batches = await consumer.getmany(timeout_ms=1000)
-        if not batches:
-            continue
-        transactions += 1
-        await producer.begin_transaction()
-        for records in batches.values():
-            for record in records:
-                await producer.send(copy, record.value)
-        places = {partition: records[-1].offset + 1 for partition, records in batches.items()}
-        await producer.send_offsets_to_transaction(places, name)
-        if transactions % 3 == 0:
-            await producer.abort_transaction()
-            await consumer.seek_to_committed(*(Partition(*each) for each in batches))
-        else:
-            await producer.commit_transaction()
-            done += sum(map(len, batches.values()))
-    await asyncio.gather(consumer.stop(), producer.stop())
-    copied_exactly(broker, name)
-
-
+@pytest.mark.client("librdkafka (Python)", "transactions: fencing")
 def test_a_new_producer_fences_the_old_one(broker, topic, name):
     old = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": name})
     old.init_transactions(30)
@@ -183,6 +152,7 @@ def test_a_new_producer_fences_the_old_one(broker, topic, name):
     assert committed_values(broker.bootstrap, topic, 1) == [b"kept"]
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-transactions: list, describe, find hanging, abort")
 def test_kafka_transactions_lists_describes_and_aborts(broker, tools, topic, name):
     producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": name})
     producer.init_transactions(30)
@@ -205,6 +175,7 @@ def test_kafka_transactions_lists_describes_and_aborts(broker, tools, topic, nam
     assert committed_values(broker.bootstrap, topic, 0) == []
 
 
+@pytest.mark.client("Kafka's command-line tools", "kafka-dump-log: records, indexes, snapshots, internal topics")
 def test_the_state_is_read_by_apache_kafkas_own_tool_after_a_kill(tools, tmp_path):
     with running_broker(tmp_path / "broker", "transaction.state.log.num.partitions=1\n") as broker:
         producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": "dumped"})
@@ -226,6 +197,7 @@ def test_the_state_is_read_by_apache_kafkas_own_tool_after_a_kill(tools, tmp_pat
         assert states[:9] == [0, 1, 2, 4, 1, 3, 5, 1, 2], dumped
 
 
+@pytest.mark.client("Java", "transactions: read-process-write through SIGKILLs of the broker")
 def test_a_copy_is_exact_though_the_broker_is_killed_again_and_again(tmp_path):
     need_java()
     with running_broker(tmp_path / "broker", "group.initial.rebalance.delay.ms=0\n") as broker:
