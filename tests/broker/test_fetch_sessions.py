@@ -5,13 +5,7 @@ from __future__ import annotations
 from broker.live import batch
 from kopfka_broker.apis.fetch_sessions import FetchPosition, FetchSessions
 from kopfka_wire.fetch import FetchedPartition
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from support.clocks import Clock
 
 
 def position(offset=0):

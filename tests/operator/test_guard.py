@@ -11,19 +11,13 @@ from kopfka_operator.guard import WatchGuard
 from kopfka_operator.kube.resources import CONFIG_MAPS, KAFKA_CLUSTERS, Ref
 from kopfka_operator.mirror import Mirror
 from kopfka_operator.watches import OURS
+from support.clocks import Clock
 from support.waiting import eventually_async
 
 if TYPE_CHECKING:
     from conftest import Api, Bench
 
 WATCHED = {KAFKA_CLUSTERS: "", CONFIG_MAPS: OURS}
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_watches_that_deliver_are_alive(api: Api, bench: Bench) -> None:

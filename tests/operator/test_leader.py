@@ -10,22 +10,15 @@ import pytest
 from kopfka_operator.errors import ApiUnreachableError, LeadershipLostError
 from kopfka_operator.kube.resources import LEASES, Ref
 from kopfka_operator.leader import LEASE_SECONDS, RENEW_SECONDS, LeaderElector
+from support.clocks import Clock
 
 if TYPE_CHECKING:
     from conftest import Api, Bench
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 def candidate(bench: Bench, clock: Clock, identity: str) -> LeaderElector:

@@ -9,15 +9,8 @@ import pytest
 
 from kopfka_operator.errors import RetryLater
 from kopfka_operator.queue import FIRST_DELAY, LONGEST_DELAY, WorkQueue
+from support.clocks import Clock
 from support.waiting import eventually_async
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_a_key_is_never_worked_on_twice_at_once_and_no_request_is_lost() -> None:

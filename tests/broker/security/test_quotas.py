@@ -23,6 +23,7 @@ from kopfka_broker.security.quotas import DEFAULT, ClientQuotas, Limit, QuotaKey
 from kopfka_broker.security.throttling import Throttling
 from kopfka_broker.storage.errors import DataFolderError
 from kopfka_wire.apis import ApiKey
+from support.clocks import Clock
 
 RATE = QuotaKey.PRODUCER_BYTE_RATE
 LEVELS = [
@@ -36,14 +37,6 @@ LEVELS = [
     (entity(client_id=DEFAULT), ("", "c")),
 ]
 """From the strongest to the weakest, as in Kafka's ClientQuotaManager, with who shares what."""
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from kopfka_broker.security.tokens import (
     TokenOwnerMismatchError,
 )
 from kopfka_broker.storage.errors import DataFolderError, KafkaStorageError
+from support.clocks import Clock
 
 ALICE, BOB, CAROL = (Principal("User", name) for name in ("alice", "bob", "carol"))
 SETTINGS = {
@@ -29,16 +30,9 @@ SETTINGS = {
 }
 
 
-class Clock:
-    now = 1_000_000
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(1_000_000)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from kopfka_broker.security.jwt_validation import JwtRules, SignedTokens, Unsecu
 from kopfka_broker.security.mechanism import AuthenticationFailedError, InvalidTokenError
 from kopfka_broker.security.oauth import OAuthBearerExchange, TokenRefusedError
 from kopfka_runtime.errors import SettingsError
+from support.clocks import Clock
 from support.logins import IdentityProvider
 
 RULES = JwtRules(audience=("kafka",), issuer="tests", clock_skew_seconds=5)
@@ -25,13 +26,6 @@ def provider():
     provider = IdentityProvider()
     yield provider
     provider.close()
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 def validator(provider, rules=RULES, **settings):
@@ -77,7 +71,7 @@ async def test_signatures_that_are_refused(provider):
 
 
 async def test_a_new_key_is_fetched_at_once_but_made_up_ones_do_not_bother_the_provider():
-    provider, clock, asked = IdentityProvider(), Clock(), []
+    provider, clock, asked = IdentityProvider(), Clock(1000.0), []
 
     def fetch(url):
         asked.append(url)
@@ -98,7 +92,7 @@ async def test_a_new_key_is_fetched_at_once_but_made_up_ones_do_not_bother_the_p
 
 
 async def test_the_old_keys_serve_while_the_provider_is_away():
-    provider, clock = IdentityProvider(), Clock()
+    provider, clock = IdentityProvider(), Clock(1000.0)
     away = []
 
     def fetch(url):

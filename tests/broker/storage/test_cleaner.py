@@ -12,6 +12,7 @@ from kopfka_broker.storage.cleaning import CleanerSettings
 from kopfka_broker.storage.schedule import StorageSettings
 from kopfka_wire.batches import split_batches, verify_crc
 from kopfka_wire.records import Record, encode_batch
+from support.clocks import Clock
 from support.storage import NOW, crash, log_files, new_log, open_manager, records_of
 
 COMPACTED = {
@@ -20,17 +21,9 @@ COMPACTED = {
 }  # fmt: skip
 
 
-class Clock:
-    def __init__(self):
-        self.now = NOW
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

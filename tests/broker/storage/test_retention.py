@@ -5,25 +5,16 @@ from __future__ import annotations
 import pytest
 
 from kopfka_broker.storage import LogConfig
+from support.clocks import Clock
 from support.storage import NOW, batch, crash, fill, log_files, new_log, open_manager, values_of
 
 VALUES = [b"value %02d" % number for number in range(40)]
 SEGMENTS = {"segment.bytes": "700", "file.delete.delay.ms": "60000"}
 
 
-class Clock:
-    """The broker's clock, moved by hand."""
-
-    def __init__(self):
-        self.now = NOW
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture
