@@ -11,8 +11,6 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from crc32c import crc32c
-
 from kopfka_wire.batches import (
     ATTRIBUTES_OFFSET,
     CONTROL_MASK,
@@ -29,6 +27,7 @@ from kopfka_wire.batches import (
     CorruptBatchError,
     read_header,
 )
+from kopfka_wire.checksum import crc32c
 from kopfka_wire.compression import CorruptCompressionError, compress, decompress
 
 if TYPE_CHECKING:

@@ -13,8 +13,6 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from crc32c import crc32c
-
 from kopfka_wire.batches import (
     ATTRIBUTES_OFFSET,
     HEADER_SIZE,
@@ -24,6 +22,7 @@ from kopfka_wire.batches import (
     read_header,
     verify_crc,
 )
+from kopfka_wire.checksum import crc32c
 
 if TYPE_CHECKING:
     from pathlib import Path

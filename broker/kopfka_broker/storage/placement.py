@@ -8,9 +8,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from crc32c import crc32c
-
 from kopfka_wire.batches import ATTRIBUTES_OFFSET, HEADER, HEADER_SIZE, MAGIC_OFFSET, TIMESTAMP_TYPE_MASK
+from kopfka_wire.checksum import crc32c
 
 if TYPE_CHECKING:
     from kopfka_wire.batches import BatchHeader

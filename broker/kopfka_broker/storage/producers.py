@@ -11,8 +11,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from crc32c import crc32c
-
 from kopfka_broker.storage.errors import (
     InvalidProducerEpochError,
     InvalidTxnStateError,
@@ -27,6 +25,7 @@ from kopfka_wire.batches import (
     TRANSACTIONAL_MASK,
     increment_sequence,
 )
+from kopfka_wire.checksum import crc32c
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,10 +10,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import crc32c
 from kio.schema.errors import ErrorCode
 
 from kopfka_broker.telemetry.configs import INTERVAL, MATCH, METRICS, patterns
+from kopfka_wire.checksum import crc32c
 
 if TYPE_CHECKING:
     import re
@@ -164,5 +164,5 @@ class Clients:
 
 def _identity(names: Iterable[str], interval_ms: int, instance_id: UUID) -> int:
     """Return the id of what a client is asked for: another one as soon as that changes."""
-    checksum = crc32c.crc32c(f"{','.join(names)}{interval_ms}".encode()) ^ (instance_id.int & 0xFFFFFFFF)
+    checksum = crc32c(f"{','.join(names)}{interval_ms}".encode()) ^ (instance_id.int & 0xFFFFFFFF)
     return checksum - (1 << 32) if checksum & (1 << 31) else checksum
