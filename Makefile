@@ -11,7 +11,7 @@ WORKERS ?= 2
 AWAIT_CLUSTER ?= :
 ROOMS := wire runtime broker registry connect mirror streams operator console local cli
 
-.PHONY: up test lint format crds lock bench image kind-up e2e soak fuzz clean help
+.PHONY: up test test-here test-cluster lint format crds lock bench compatibility image kind-up e2e soak fuzz clean help
 
 help:           ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -20,7 +20,13 @@ up: $(VENV)/installed  ## run examples/quickstart.yaml on this machine, in the f
 	@$(KOPFKA) up -f examples/quickstart.yaml
 
 test: lint      ## everything that can run on this machine; what lacks its prerequisites skips, with a reason
+	@$(MAKE) --no-print-directory -j2 -Oline test-here test-cluster
+
+test-here: $(VENV)/installed-dev
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not kubectl and not kubernetes"
+
+# beside the others: these wait for a cluster more than they work
+test-cluster: $(VENV)/installed-dev
 	@$(AWAIT_PROGRAMS)
 	$(BIN)/pytest -m kubectl
 	@$(AWAIT_CLUSTER)
@@ -46,6 +52,11 @@ lock: $(VENV)/installed-dev  ## resolve the lock files anew
 
 bench: $(VENV)/installed-dev  ## measure start, memory, throughput and latency on this machine
 	$(BIN)/python -m bench
+
+compatibility: $(VENV)/installed-dev  ## drive every client, against Apache Kafka too, and write docs/compatibility.md
+	rm -rf build/compatibility
+	$(BIN)/pytest tests/interop -m client
+	PYTHONPATH=tests $(BIN)/python -m interop.compatibility
 
 image:          ## build the container image with Docker
 	docker build -t $(IMAGE) .
