@@ -96,7 +96,7 @@ def test_a_topic_s_own_settings_win():
     config = BrokerConfig({"log.retention.ms": "1000", "message.max.bytes": "500"})
     assert config.log_config({"retention.ms": "7"}).retention_ms == 7
     assert config.log_config({"retention.ms": "7"}).max_message_bytes == 500
-    assert config.topic_value("retention.ms", {}) == 1000
+    assert config.topic_values("retention.ms", {})[0].text == "1000"
 
 
 def test_what_was_altered_wins_and_is_kept(tmp_path):

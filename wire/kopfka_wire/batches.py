@@ -23,12 +23,10 @@ MAGIC = 2
 LENGTH_OFFSET = 8
 LOG_OVERHEAD = 12
 """Bytes before those that `batch_length` counts: base offset and length."""
-EPOCH_OFFSET = 12
 MAGIC_OFFSET = 16
 CRC_OFFSET = 17
 ATTRIBUTES_OFFSET = 21
 """Where the bytes begin that the checksum covers."""
-MAX_TIMESTAMP_OFFSET = 35
 
 COMPRESSION_MASK = 0x07
 TIMESTAMP_TYPE_MASK = 0x08

@@ -185,11 +185,6 @@ class BrokerConfig:
             found.append(Value(name, definition.default, Source.DEFAULT))
         return found
 
-    def topic_value(self, name: str, overrides: Mapping[str, str]) -> Any:
-        """Return the parsed value of a topic config for a topic with these overrides."""
-        text = self.topic_values(name, overrides)[0].text
-        return None if text is None else definitions().topic[name].parse(text)
-
     def log_config(self, overrides: Mapping[str, str]) -> LogConfig:
         """Return what storage is to do for a topic with these overrides."""
         if self._defaults is None:
