@@ -100,6 +100,7 @@ def test_a_folder_in_use(tmp_path):
         ("num.partition=3\n", "did you mean num.partitions?"),
         ("num.partitions=many\n", "Not a number of type INT"),
         ("listeners=SSL://:9093\n", "ssl.keystore.location is missing"),
+        ("group.consumer.assignors=range,com.example.Mine\n", "group.consumer.assignors=com.example.Mine"),
         ("a=\\uzzzz\n", "malformed escape"),
     ],
 )

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kopfka_broker.context import RequestContext
 from kopfka_broker.coordinators.ports import Clock, StateRecord, SystemClock, TransactionalLog, TrimmableLog
+from kopfka_broker.security.authorizer import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from kopfka_broker.security.authorizer import Operation, ResourceType
     from kopfka_broker.share.coordinator import ShareCoordinator
     from kopfka_broker.share.manager import SharePartitions
     from kopfka_broker.share.states import SharePartitionKey
@@ -82,7 +82,7 @@ class ShareStates(Protocol):
         ...
 
 
-class Cluster(Protocol):
+class Cluster(Access, Protocol):
     """What exists in the cluster, and where its one broker is."""
 
     @property
@@ -93,18 +93,6 @@ class Cluster(Protocol):
     @property
     def share(self) -> ShareStates:
         """Who keeps the states of share partitions."""
-        ...
-
-    def allows(
-        self,
-        context: RequestContext,
-        operation: Operation,
-        resource: ResourceType,
-        name: str,
-        *,
-        log_denied: bool = True,
-    ) -> bool:
-        """Tell whether the client of a request may do this to one resource."""
         ...
 
     def topic_name(self, topic_id: UUID) -> str | None:

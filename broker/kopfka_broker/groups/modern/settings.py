@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kopfka_runtime.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,10 +26,14 @@ class ConsumerGroupSettings:
 
     @classmethod
     def from_config(cls, get: Callable[[str], Any]) -> ConsumerGroupSettings:
-        """Read every field through `get`, which returns the value of the broker config of a given name."""
+        """Read every field through `get`, which returns the value of the broker config of a given name.
+
+        Raises:
+            SettingsError: there is no such assignor here.
+        """
         return cls(
             int(get("group.consumer.max.size")),
-            tuple(_ASSIGNOR_CLASSES.get(name, name) for name in get("group.consumer.assignors")),
+            tuple(map(_assignor, get("group.consumer.assignors"))),
             str(get("group.consumer.migration.policy")).lower(),
             int(get("group.consumer.regex.refresh.interval.ms")),
         )
@@ -75,3 +81,13 @@ _ASSIGNOR_CLASSES = {
     "org.apache.kafka.coordinator.group.assignor.UniformAssignor": "uniform",
     "org.apache.kafka.coordinator.group.assignor.RangeAssignor": "range",
 }
+
+
+def _assignor(name: str) -> str:
+    known = _ASSIGNOR_CLASSES.get(name, name)
+    if known not in _ASSIGNOR_CLASSES.values():
+        raise SettingsError(
+            f"group.consumer.assignors={name}: the bundled broker has uniform and range and no others, "
+            "as it cannot run Java classes"
+        )
+    return known
