@@ -1,12 +1,11 @@
 """A real Apache Kafka (KRaft, one combined node) on loopback: the peer that decides what is right.
 
-It has the surface of `support.processes.BrokerProcess`, so a test can run against either.
+It has the surface of the bundled broker's process (`support.processes`), so a test can run against either.
 """
 
 from __future__ import annotations
 
 import contextlib
-import signal
 import struct
 import subprocess
 from typing import TYPE_CHECKING
@@ -16,8 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from kopfka_runtime.settings import format_properties, parse_properties
 from support.java import LAUNCH_FLAGS, java_command
-from support.processes import free_port
-from support.waiting import eventually
+from support.processes import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +31,6 @@ PRODUCTION_FLAGS = (
     "-XX:+ExplicitGCInvokesConcurrent",
 )  # fmt: skip
 """How Apache Kafka's own scripts start it, with a heap of 1 GB: for measurements."""
-_START_SECONDS = 60.0
-_STOP_SECONDS = 30.0
 
 
 def serves(bootstrap: str) -> bool:
@@ -58,8 +54,10 @@ def stored_codecs(data: Path, topic: str) -> set[str]:
     return codecs
 
 
-class ApacheKafka:
-    """One combined broker and controller; kill it, start it again over the same data."""
+class ApacheKafka(ServerProcess):
+    """One combined broker and controller."""
+
+    start_seconds = 60.0
 
     def __init__(
         self,
@@ -71,14 +69,11 @@ class ApacheKafka:
         flags: Sequence[str] = LAUNCH_FLAGS,
         listeners: Sequence[str] = (),
     ) -> None:
-        self.data = data
+        super().__init__(data, port)
         self._heap = heap
         self._listeners = listeners
         self._flags = flags
-        self.port = port or free_port()
         self.controller_port = free_port()
-        self.log = data.with_name(data.name + ".log")
-        self.config = data.with_name(data.name + ".properties")
         given = parse_properties(config)
         self.config.write_text(format_properties(self._settings(given.get("node.id", "0")) | given))
         self.process: subprocess.Popen[bytes] | None = None
@@ -104,11 +99,6 @@ class ApacheKafka:
             "broker.session.timeout.ms": "1500",
         }
 
-    @property
-    def bootstrap(self) -> str:
-        """HOST:PORT for clients."""
-        return f"127.0.0.1:{self.port}"
-
     def command(self) -> list[str]:
         """Return the command line that starts this broker, over a formatted data folder."""
         return java_command("kafka.Kafka", str(self.config), heap=self._heap, flags=self._flags)
@@ -116,10 +106,11 @@ class ApacheKafka:
     def start(self, *, wait: bool = True) -> None:
         """Format the data folder if it is new, start the broker, and wait until it answers."""
         self.format()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
-        if wait:
-            eventually(self._serving, seconds=_START_SECONDS, what=f"Apache Kafka at {self.bootstrap} to answer")
+        super().start(wait=wait)
+
+    def serves(self) -> bool:
+        """Tell whether it answers; it accepts connections before."""
+        return serves(self.bootstrap)
 
     def format(self) -> None:
         """Format the data folder if it is new."""
@@ -129,29 +120,16 @@ class ApacheKafka:
 
     def _run(self, main: str, *arguments: str) -> None:
         with self.log.open("ab") as log:
-            subprocess.run(java_command(main, *arguments), stdout=log, stderr=log, check=True, timeout=_START_SECONDS)
-
-    def _serving(self) -> bool:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            raise RuntimeError(f"Apache Kafka ended with {self.process.returncode}:\n{self.log.read_text()}")
-        return serves(self.bootstrap)
-
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+            subprocess.run(
+                java_command(main, *arguments), stdout=log, stderr=log, check=True, timeout=self.start_seconds
+            )
 
     def stop(self) -> int:
-        """End it with SIGTERM and return its exit code."""
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        """End it with SIGTERM, with SIGKILL where that takes too long, and return its exit code."""
         try:
-            return self.process.wait(timeout=_STOP_SECONDS)
+            return super().stop()
         except subprocess.TimeoutExpired:
+            assert self.process is not None
             self.kill()
             return self.process.returncode
 

@@ -42,16 +42,17 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
     return False
 
 
-class BrokerProcess:
-    """A bundled broker on loopback, started by its command line; kill it, start it again over the same data."""
+class ServerProcess:
+    """A broker on loopback, a child of the test: kill it, start it again over the same data."""
 
-    def __init__(self, data: Path, config: str = "", port: int | None = None) -> None:
+    start_seconds = 30.0
+    stop_seconds = 30.0
+
+    def __init__(self, data: Path, port: int | None = None) -> None:
         self.data = data
         self.port = port or free_port()
-        self.health_port = free_port()
         self.log = data.with_name(data.name + ".log")
         self.config = data.with_name(data.name + ".properties")
-        self.config.write_text(config)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,24 +62,25 @@ class BrokerProcess:
 
     def command(self) -> list[str]:
         """Return the command line that starts this broker."""
-        return [
-            sys.executable, "-m", "kopfka_cli", "broker", "--data", str(self.data), "--listen", self.bootstrap,
-            "--config", str(self.config), "--health", f"127.0.0.1:{self.health_port}",
-        ]  # fmt: skip
+        raise NotImplementedError
+
+    def serves(self) -> bool:
+        """Tell whether clients can come."""
+        return accepts(self.port)
 
     def start(self, *, wait: bool = True) -> None:
-        """Start it, and wait until it accepts connections."""
+        """Start it, and wait until it serves."""
         with self.log.open("ab") as log:
             environment = os.environ | {"PYTHONUNBUFFERED": "1"}
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=environment)
         if wait:
-            eventually(self._listening, what=f"{self.bootstrap} to accept connections")
+            eventually(self._started, seconds=self.start_seconds, what=f"{self.bootstrap} to answer")
 
-    def _listening(self) -> bool:
+    def _started(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
             raise RuntimeError(f"the broker ended with {self.process.returncode}:\n{self.log.read_text()}")
-        return accepts(self.port)
+        return self.serves()
 
     def kill(self) -> None:
         """End it with SIGKILL."""
@@ -92,7 +94,23 @@ class BrokerProcess:
             return 0
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=self.stop_seconds)
+
+
+class BrokerProcess(ServerProcess):
+    """A bundled broker, started by its command line."""
+
+    def __init__(self, data: Path, config: str = "", port: int | None = None) -> None:
+        super().__init__(data, port)
+        self.health_port = free_port()
+        self.config.write_text(config)
+
+    def command(self) -> list[str]:
+        """Return the command line that starts this broker."""
+        return [
+            sys.executable, "-m", "kopfka_cli", "broker", "--data", str(self.data), "--listen", self.bootstrap,
+            "--config", str(self.config), "--health", f"127.0.0.1:{self.health_port}",
+        ]  # fmt: skip
 
 
 @contextlib.contextmanager
