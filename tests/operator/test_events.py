@@ -12,6 +12,7 @@ from support.waiting import eventually_async
 
 if TYPE_CHECKING:
     import pytest
+
     from conftest import Api, Bench
 
 
