@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from support.java import JavaTools
 from support.kafka import running_kafka
 from support.prerequisites import need_java
 from support.processes import running_broker
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +71,10 @@ def _ignore(_: str, answer: Any) -> Any:
 
 
 def consumed(tools: JavaTools, bootstrap: str, formatter: str) -> list[Any]:
-    """Return what Kafka's console consumer prints of the topic with one of Kafka's formatters: JSON after JSON."""
+    """Return what Kafka's console consumer prints of the topic with one of Kafka's formatters: JSON after JSON.
+
+    Nothing where its first record is longer in coming than it waits.
+    """
     text = tools.run(
         CONSUMER, "--bootstrap-server", bootstrap, "--topic", "__consumer_offsets", "--from-beginning",
         "--timeout-ms", "2000", "--formatter", formatter, check=False,
@@ -98,7 +103,10 @@ def written(tmp_path_factory: pytest.TempPathFactory, tools: JavaTools) -> dict[
     for name, running in (("kopfka", running_broker), ("kafka", running_kafka)):
         with running(folder / name, CONFIG) as broker:
             use_groups(broker.bootstrap)
-            seen = {what: consumed(tools, broker.bootstrap, formatter) for what, formatter in FORMATTERS.items()}
+            seen = {}
+            for what, formatter in FORMATTERS.items():
+                read = functools.partial(consumed, tools, broker.bootstrap, formatter)
+                seen[what] = eventually(read, seconds=60, what=f"Kafka's consumer to read {what}")
         found[name] = (folder / name / "__consumer_offsets-0" / "00000000000000000000.log", seen)
     return found
 
