@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -177,34 +178,32 @@ def test_kafka_python(broker: Peer, create_topic: Callable[..., str], codec: str
         for _ in range(2)
     ]  # fmt: skip
 
-    def join(number: int) -> None:
-        def shared() -> bool:
-            assert not consumers[number].poll(100)
+    ended = threading.Event()
+
+    def read_and_commit(number: int) -> None:
+        while not ended.is_set():
+            batches = consumers[number].poll(100)
             sizes[number] = len(consumers[number].assignment())
-            return sizes == [PARTITIONS // 2] * 2
+            if batches:
+                consumers[number].commit()
+                for records in batches.values():
+                    read[number] += records
 
-        eventually(shared, seconds=SECONDS, every=0, what="both members to have partitions")
-
-    def read_all(number: int) -> None:
-        def all_read() -> bool:
-            for records in consumers[number].poll(200).values():
-                read[number] += records
-            return sum(map(len, read)) >= COUNT
-
-        eventually(all_read, seconds=SECONDS, every=0, what=f"{COUNT} records to be read")
-        consumers[number].commit()
-
-    try:
-        with ThreadPoolExecutor() as members:
-            list(members.map(join, range(2)))
+    with ThreadPoolExecutor() as members:
+        try:
+            reading = [members.submit(read_and_commit, number) for number in range(2)]
+            eventually(lambda: sizes == [PARTITIONS // 2] * 2, seconds=30, what="both members to have partitions")
             producer = kafka.KafkaProducer(**at, compression_type=None if codec == "none" else codec, linger_ms=20)
             sent = [producer.send(topic, value, partition=number % PARTITIONS) for number, value in enumerate(VALUES)]
             acknowledged = {(done.partition, done.offset) for done in (each.get(SECONDS) for each in sent)}
             producer.close()
-            list(members.map(read_all, range(2)))
-    finally:
-        for each in consumers:  # after both have committed: one that leaves before makes the other join anew
-            each.close()
+            eventually(lambda: sum(map(len, read)) >= COUNT, seconds=30, what=f"{COUNT} records to be read")
+        finally:
+            ended.set()
+    for each in reading:
+        each.result()
+    for each in consumers:
+        each.close()
     assert len(acknowledged) == COUNT
     _check_read(read, acknowledged)
     reader = kafka.KafkaConsumer(**at, group_id=topic)
