@@ -37,7 +37,7 @@ Handler = Callable[[Any, RequestContext], Awaitable[Any]]
 """Takes kio's request, returns kio's response of the same API and version; registered by API key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for almost every request
 class Deferred:
     """An answer that comes later, while requests that follow on the same connection may already start.
 
@@ -52,7 +52,7 @@ RawHandler = Callable[[memoryview, int, RequestContext, Codec], RawAnswer]
 """Takes a frame, where the request's body starts, the context and the codec; returns the body of the answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every request
 class Started:
     """A request that was given to its handler."""
 

@@ -45,9 +45,29 @@ class ApiTimes:
 
     waits: bool
     """Whether its handler waits for others, and does next to nothing else."""
-    total: Histogram = field(default_factory=Histogram)
-    local: Histogram = field(default_factory=Histogram)
-    remote: Histogram = field(default_factory=Histogram)
+    at_once: Histogram = field(default_factory=Histogram)
+    """Of those that did only one of work and waiting, for whom one number says it all."""
+    waited: Histogram = field(default_factory=Histogram)
+    """Of those that did both: altogether."""
+    worked: Histogram = field(default_factory=Histogram)
+    """Their work."""
+    rested: Histogram = field(default_factory=Histogram)
+    """Their waiting."""
+
+    @property
+    def total(self) -> Histogram:
+        """From a request's start to its answer."""
+        return self.at_once + self.waited
+
+    @property
+    def local(self) -> Histogram:
+        """Of these, in work."""
+        return self.worked if self.waits else self.at_once + self.worked
+
+    @property
+    def remote(self) -> Histogram:
+        """Of these, waiting for records, the disk or other members."""
+        return self.at_once + self.rested if self.waits else self.rested
 
 
 @dataclass(slots=True)
@@ -67,14 +87,12 @@ class RequestMetrics:
         times = self.times[api]
         if times is None:
             times = self.times[api] = ApiTimes(waits=api in _WAITING)
-        times.total.add(seconds)
-        if local >= 0:
-            times.local.add(local)
-            times.remote.add(seconds - local)
-        elif times.waits:
-            times.remote.add(seconds)
-        else:
-            times.local.add(seconds)
+        if local < 0:
+            times.at_once.add(seconds)
+            return
+        times.waited.add(seconds)
+        times.worked.add(local)
+        times.rested.add(seconds - local)
 
     def apis(self) -> dict[ApiKey, ApiTimes]:
         """Return the times of every API that was asked."""

@@ -114,7 +114,8 @@ class PartitionLog(SegmentedLog):
             self.producers.check(headers, verified=verified, coordinator=coordinator)
         if self.config.compression_type != KEEP_COMPRESSION:
             records, batches = recompressed(records, batches, self.config)
-        return self._write(records, batches, now_ms, idempotent=idempotent)
+            headers = [header for _, header in batches]
+        return self._write(records, batches, headers, now_ms, idempotent=idempotent)
 
     def append_marker(
         self,
@@ -146,7 +147,8 @@ class PartitionLog(SegmentedLog):
         marker = Marker(producer_id, producer_epoch, coordinator_epoch, commit)
         self.producers.check_marker(marker, transaction_version)
         records = encode_marker(marker, now_ms)
-        return self._write(records, [(0, read_header(records))], now_ms, idempotent=False, marker=marker)
+        header = read_header(records)
+        return self._write(records, [(0, header)], [header], now_ms, idempotent=False, marker=marker)
 
     async def flushed(self, offset: int) -> None:
         """Return once every record below `offset` is on disk.
@@ -236,13 +238,13 @@ class PartitionLog(SegmentedLog):
         self,
         records: Buffer,
         batches: list[tuple[int, BatchHeader]],
+        headers: list[BatchHeader],
         now_ms: int,
         *,
         idempotent: bool,
         marker: Marker | None = None,
     ) -> Appended:
-        """Write batches that were found good, and take note of what they say."""
-        headers = [header for _, header in batches]
+        """Write batches that were found good, and take note of what they say; `headers` are theirs."""
         first = self.log_end_offset
         total = len(records)
         append_time = self.config.stamps_append_time
