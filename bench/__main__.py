@@ -21,7 +21,7 @@ from bench.targets import APACHE_KAFKA, KOPFKA, MissingPeerError, Process, Targe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARTS = ("start", "memory", "throughput", "round-trips", "up")
+PARTS = ("start", "memory", "throughput", "round-trips", "connections", "partitions", "up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Plan:
     starts: int
     rounds: int
     megabytes: int
+    many: int  # connections, and partitions
     batches_kb: tuple[int, ...]
     latency_seconds: float
     warm_megabytes: int  # sent and read before what counts
@@ -41,13 +42,21 @@ FULL = Plan(
     starts=5,
     rounds=3,
     megabytes=200,
+    many=10_000,
     batches_kb=measures.BATCHES_KB,
     latency_seconds=10,
     warm_megabytes=100,
     warm_seconds=3,
 )
 SHORT = Plan(
-    starts=2, rounds=1, megabytes=60, batches_kb=(16, 128), latency_seconds=3, warm_megabytes=20, warm_seconds=1
+    starts=2,
+    rounds=1,
+    megabytes=60,
+    many=1_000,
+    batches_kb=(16, 128),
+    latency_seconds=3,
+    warm_megabytes=20,
+    warm_seconds=1,
 )
 
 
@@ -70,6 +79,8 @@ def main(argv: list[str] | None = None) -> int:
             "memory": lambda: _memory(report, targets),
             "throughput": lambda: _throughput(report, targets, plan),
             "round-trips": lambda: _round_trips(report, targets, plan),
+            "connections": lambda: _connections(report, targets, plan),
+            "partitions": lambda: _partitions(report, targets, plan),
             "up": lambda: _up(report, Path(folder) / "up"),
         }
         for part in options.only or PARTS:
@@ -167,6 +178,20 @@ def _round_trips(report: Report, targets: list[Target], plan: Plan) -> None:
                             getattr(times, part),
                             "ms",
                         )
+
+
+def _connections(report: Report, targets: list[Target], plan: Plan) -> None:
+    for target in targets:
+        kilobytes = lifecycle.connection_memory(target, "connections", plan.many)
+        report.add(f"one of {plan.many} idle connections, RSS", target.name, kilobytes, "KB")
+
+
+def _partitions(report: Report, targets: list[Target], plan: Plan) -> None:
+    for target in targets:
+        figures = lifecycle.many_partitions(target, "partitions", plan.many)
+        report.add(f"{plan.many} partitions made in", target.name, figures.made, "s")
+        report.add(f"one of {plan.many} idle partitions, RSS", target.name, figures.kilobytes, "KB")
+        report.add(f"restart with {plan.many} partitions to first acknowledged record", target.name, figures.start, "s")
 
 
 def _up(report: Report, folder: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.machine import ROOT, memory_of
+from bench.measures import create_topic
 from bench.targets import Target, prepare_ack, stop, wait_for_ack
+
+from support.raw_protocol import RawConnection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +70,53 @@ def idle_memory(target: Target, data: str) -> dict[str, float]:
         time.sleep(_IDLE_SECONDS)
         assert process.process is not None
         return memory_of(process.process.pid)
+    finally:
+        stop(process)
+
+
+def connection_memory(target: Target, data: str, count: int) -> float:
+    """Return by how many KB a broker grows with each of so many connections that were used once and then idle."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # of the broker too: it is a child
+    with target.running(data) as process, contextlib.ExitStack() as open_ones:
+        assert process.process is not None
+        wait_for_ack(process.bootstrap, "first", create=True)
+        before = memory_of(process.process.pid)["rss_mb"]
+        for _ in range(count):
+            open_ones.enter_context(RawConnection(process.bootstrap)).call("api_versions", 0)
+        return (memory_of(process.process.pid)["rss_mb"] - before) * 1000 / count
+
+
+@dataclass(frozen=True, slots=True)
+class ManyPartitions:
+    """What a great many partitions cost, none of which is used."""
+
+    made: float
+    """Seconds to make them, a thousand to a topic."""
+    kilobytes: float
+    """Of memory, each."""
+    start: float
+    """Seconds from a start after a clean stop to the first acknowledged record."""
+
+
+def many_partitions(target: Target, data: str, count: int) -> ManyPartitions:
+    """Make so many partitions, then stop the broker and start it again."""
+    process = target.process(data)
+    process.start()
+    try:
+        wait_for_ack(process.bootstrap, "first", create=True)
+        assert process.process is not None
+        before = memory_of(process.process.pid)["rss_mb"]
+        begun = time.perf_counter()
+        for number in range(0, count, 1000):
+            create_topic(process.bootstrap, f"topic-{number}", min(1000, count - number))
+        made = time.perf_counter() - begun
+        kilobytes = (memory_of(process.process.pid)["rss_mb"] - before) * 1000 / count
+        process.stop()
+        begun = time.perf_counter()
+        process.start(wait=False)
+        wait_for_ack(process.bootstrap, "first", create=False)
+        return ManyPartitions(made, kilobytes, time.perf_counter() - begun)
     finally:
         stop(process)
 
