@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -337,7 +338,11 @@ async def test_a_name_of_several_addresses_is_listened_on_at_all_of_them(tmp_pat
 
     state = SimpleNamespace(getaddrinfo=resolved)
     monkeypatch.setattr("kopfka_broker.network.server.asyncio.get_running_loop", lambda: state)
-    sockets = await _bound("name", 0)
+    sockets = []
+    for _ in range(10):  # the port that is free at the first address may be somebody's at the second
+        with contextlib.suppress(OSError):
+            sockets = await _bound("name", 0)
+            break
     monkeypatch.undo()
     assert asyncio.get_running_loop() is loop
     addresses = [each.getsockname() for each in sockets]
