@@ -147,7 +147,7 @@ class _FetchJob:
         self._timer: asyncio.TimerHandle | None = None
         self._check_scheduled = False
         self._refused = _refused(cluster, context, positions)
-        self._watched: set[Key] = set()
+        self._watched: frozenset[Key] = _NOTHING
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -184,11 +184,13 @@ class _FetchJob:
         future: asyncio.Future[Buffers | None] = loop.create_future()
         self._future = future
         future.add_done_callback(self._stop_waiting)
+        watched: list[Key] = []
         for key in self._positions:
             log = self._log(key)
             if log is not None and key not in self._refused:
-                self._watched.add(key)
+                watched.append(key)
                 self._unwatch.append(log.watch(self._on_append))
+        self._watched = frozenset(watched)
         self._timer = loop.call_later(self.wait_seconds, self._finish)
         return future
 
@@ -266,7 +268,7 @@ class _FetchJob:
 
     def _read(self, key: Key, position: FetchPosition, room: int, nothing_yet: bool) -> FetchedPartition:
         index = key[1]
-        if key in self._refused:
+        if self._refused and key in self._refused:
             return FetchedPartition(index, _TOPIC_AUTHORIZATION_FAILED)
         log = self._log(key)
         if log is None:
