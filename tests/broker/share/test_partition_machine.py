@@ -307,7 +307,9 @@ class ShareMachine(RuleBasedStateMachine):
         assert held == self.model.holder
 
     def _forget_locks(self) -> None:
-        self.model.locked_until = {o: t for o, t in self.model.locked_until.items() if o in self.model.holder}
+        # a lock stays where a change is still undecided: should it fail, the record is its holder's again until then
+        open_ = {*self.model.holder, *self.model.deciding}
+        self.model.locked_until = {o: t for o, t in self.model.locked_until.items() if o in open_}
 
 
 def _states(batches: object) -> dict[int, DeliveryState]:
