@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.prerequisites import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# a busy machine is no failure: how long an example takes says nothing of what it shows
+settings.register_profile("kopfka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kopfka")
 
 INTEROP = REPOSITORY / "tests" / "interop"
 OWN_BROKERS = frozenset({"test_java_clients.py", "test_transaction_files.py", "test_dump_log_segments.py"})
