@@ -7,6 +7,7 @@ one round. `KOPFKA_SOAK_AGAINST=apache-kafka` puts Apache Kafka in the broker's 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -72,6 +73,7 @@ def _round(disk: Path, seconds: float, seed: int) -> str:
     finally:
         proxy.close()
         broker.stop()
+        shutil.copy(broker.log, disk.parent / "broker.log")  # the disk goes with the round
     report = [f"\nseed {seed}, {seconds:.0f} s; faults: {_counts(nemesis.faults)}"]
     report += [f"  {each.name}: {_counts(each.history.counts)}" for each in workloads]
     report.append(f"  anomalies: {len(anomalies)}")

@@ -148,7 +148,9 @@ async def test_aiokafka_administrates(broker: Peer, create_topic: Callable[..., 
                 await producer.send_and_wait(topic, b"value", partition=0)
         deleted = await admin.delete_records({place: aiokafka.admin.RecordsToDelete(before_offset=3)})
         assert deleted == {place: 3}
-        async with aiokafka.AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, group_id=topic) as consumer:
+        async with aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=broker.bootstrap, group_id=topic, enable_auto_commit=False
+        ) as consumer:
             consumer.assign([place])
             assert await consumer.beginning_offsets([place]) == {place: 3}
             await consumer.commit({place: 4})
