@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from faults.checker.anomalies import Anomaly
 
 PARTITIONS = 4
-_DRAIN_SECONDS = 90.0
+_DRAIN_SECONDS = 180.0
 
 
 class Workload(Protocol):
