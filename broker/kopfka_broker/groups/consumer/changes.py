@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.coordinators.binary import Writer
 from kopfka_broker.groups.consumer.members import ClassicMember, Member, MemberState
+from kopfka_broker.groups.modern import changes
+from kopfka_broker.groups.modern.changes import MemberRecordRemoved, TargetPartitionsChanged, new_value
 from kopfka_broker.groups.modern.keys import encode_key
 from kopfka_broker.groups.ports import OffsetsRecord
 
 if TYPE_CHECKING:
     from kopfka_broker.groups.consumer.group import ConsumerGroup, ResolvedRegex
     from kopfka_broker.groups.consumer.members import Assigned
-    from kopfka_broker.groups.modern.topics import Partitions
 
 EPOCH, PARTITION_METADATA, MEMBER, TARGET_EPOCH, TARGET, CURRENT, REGEX = 3, 4, 5, 6, 7, 8, 16
 KINDS: Final = frozenset({EPOCH, PARTITION_METADATA, MEMBER, TARGET_EPOCH, TARGET, CURRENT, REGEX})
-VERSION = 0
-HASH_TAG = TIMESTAMP_TAG = CLASSIC_TAG = EPOCHS_TAG = 0
+HASH_TAG = CLASSIC_TAG = EPOCHS_TAG = 0
 _INT64 = struct.Struct(">q")
 
 
@@ -38,7 +38,7 @@ class EpochChanged:
     def record(self, group_id: str) -> OffsetsRecord:
         """ConsumerGroupMetadata."""
         tags = {HASH_TAG: _INT64.pack(self.metadata_hash)} if self.metadata_hash else {}
-        return OffsetsRecord(encode_key(EPOCH, group_id), _value().int32(self.epoch).tagged_fields(tags).finish())
+        return OffsetsRecord(encode_key(EPOCH, group_id), new_value().int32(self.epoch).tagged_fields(tags).finish())
 
     def apply(self, group: ConsumerGroup) -> None:
         """Take it over; the subscriptions' topics were looked at just now."""
@@ -82,7 +82,7 @@ class MemberChanged:
     def record(self, group_id: str) -> OffsetsRecord:
         """ConsumerGroupMemberMetadata."""
         member = self.member
-        value = _value().nullable_string(member.instance_id).nullable_string(member.rack_id)
+        value = new_value().nullable_string(member.instance_id).nullable_string(member.rack_id)
         value.string(member.client_id).string(member.client_host).count(len(member.topics))
         for topic in sorted(member.topics):
             value.string(topic)
@@ -101,74 +101,36 @@ class MemberChanged:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRemoved:
+class MemberRemoved(MemberRecordRemoved):
     """A member is none any more; what it was given was taken back before."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ConsumerGroupMemberMetadata."""
-        return OffsetsRecord(encode_key(MEMBER, group_id, self.member_id), None)
+    __slots__ = ()
+    KIND = MEMBER
 
     def apply(self, group: ConsumerGroup) -> None:
         """Forget it."""
         group.remove(self.member_id)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetEpochChanged:
-    """A target assignment is complete: for this epoch of the group, made at this time."""
+class TargetEpochChanged(changes.TargetEpochChanged):
+    """ConsumerGroupTargetAssignmentMetadata."""
 
-    epoch: int
-    timestamp: int
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ConsumerGroupTargetAssignmentMetadata."""
-        tags = {TIMESTAMP_TAG: _INT64.pack(self.timestamp)} if self.timestamp else {}
-        value = _value().int32(self.epoch).tagged_fields(tags).finish()
-        return OffsetsRecord(encode_key(TARGET_EPOCH, group_id), value)
-
-    def apply(self, group: ConsumerGroup) -> None:
-        """Take it over."""
-        group.assignment_epoch, group.assignment_timestamp = self.epoch, self.timestamp
+    __slots__ = ()
+    KIND = TARGET_EPOCH
 
 
-@dataclass(frozen=True, slots=True)
-class TargetChanged:
-    """A member is to have other partitions than before."""
+class TargetChanged(TargetPartitionsChanged):
+    """ConsumerGroupTargetAssignmentMember."""
 
-    member_id: str
-    partitions: Partitions
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ConsumerGroupTargetAssignmentMember."""
-        value = _value().count(len(self.partitions))
-        for topic, numbers in self.partitions.items():
-            value.uuid(topic).count(len(numbers))
-            for number in sorted(numbers):
-                value.int32(number)
-            value.tagged_fields()
-        return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), value.tagged_fields().finish())
-
-    def apply(self, group: ConsumerGroup) -> None:
-        """Take it over."""
-        group.targets[self.member_id] = self.partitions
+    __slots__ = ()
+    KIND = TARGET
 
 
-@dataclass(frozen=True, slots=True)
-class TargetRemoved:
-    """A member is to have nothing any more."""
+class TargetRemoved(changes.TargetRemoved):
+    """The end of a ConsumerGroupTargetAssignmentMember."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ConsumerGroupTargetAssignmentMember."""
-        return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), None)
-
-    def apply(self, group: ConsumerGroup) -> None:
-        """Forget it."""
-        group.targets.pop(self.member_id, None)
+    __slots__ = ()
+    KIND = TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +142,7 @@ class CurrentChanged:
     def record(self, group_id: str) -> OffsetsRecord:
         """ConsumerGroupCurrentMemberAssignment."""
         member = self.member
-        value = _value().int32(member.epoch).int32(member.previous_epoch).int8(member.state)
+        value = new_value().int32(member.epoch).int32(member.previous_epoch).int8(member.state)
         _write_assigned(value, member.assigned)
         _write_assigned(value, member.revoking)
         return OffsetsRecord(encode_key(CURRENT, group_id, member.member_id), value.tagged_fields().finish())
@@ -197,15 +159,11 @@ class CurrentChanged:
             )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentRemoved:
+class CurrentRemoved(MemberRecordRemoved):
     """A member gave back all it had."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ConsumerGroupCurrentMemberAssignment."""
-        return OffsetsRecord(encode_key(CURRENT, group_id, self.member_id), None)
+    __slots__ = ()
+    KIND = CURRENT
 
     def apply(self, group: ConsumerGroup) -> None:
         """Take it back."""
@@ -223,7 +181,7 @@ class RegexResolved:
 
     def record(self, group_id: str) -> OffsetsRecord:
         """ConsumerGroupRegularExpression."""
-        value = _value().count(len(self.resolved.topics))
+        value = new_value().count(len(self.resolved.topics))
         for topic in sorted(self.resolved.topics):
             value.string(topic)
         value.int64(self.resolved.version).int64(self.resolved.timestamp).tagged_fields()
@@ -253,10 +211,6 @@ Change = (
     EpochChanged | OldMetadataRemoved | MemberChanged | MemberRemoved | TargetEpochChanged | TargetChanged
     | TargetRemoved | CurrentChanged | CurrentRemoved | RegexResolved | RegexRemoved
 )  # fmt: skip
-
-
-def _value() -> Writer:
-    return Writer(flexible=True).int16(VERSION)
 
 
 def _encode_classic(classic: ClassicMember | None) -> bytes:

@@ -19,8 +19,6 @@ from kopfka_broker.groups.consumer.changes import (
     REGEX,
     TARGET,
     TARGET_EPOCH,
-    TIMESTAMP_TAG,
-    VERSION,
     CurrentChanged,
     EpochChanged,
     MemberChanged,
@@ -32,6 +30,7 @@ from kopfka_broker.groups.consumer.changes import (
 from kopfka_broker.groups.consumer.group import ConsumerGroup, ResolvedRegex
 from kopfka_broker.groups.consumer.members import ClassicMember, Member, MemberState
 from kopfka_broker.groups.errors import MalformedRecordError
+from kopfka_broker.groups.modern.changes import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,21 +87,6 @@ def _read_member(names: list[str], reader: Reader) -> MemberChanged:
     return MemberChanged(replace(member, classic=_decode_classic(tagged)) if tagged else member)
 
 
-def _read_target_epoch(_: list[str], reader: Reader) -> TargetEpochChanged:
-    epoch = reader.int32()
-    tagged = reader.tagged_fields().get(TIMESTAMP_TAG)
-    return TargetEpochChanged(epoch, _INT64.unpack(tagged)[0] if tagged else 0)
-
-
-def _read_target(names: list[str], reader: Reader) -> TargetChanged:
-    partitions: dict[UUID, frozenset[int]] = {}
-    for _ in range(reader.count()):
-        topic = reader.uuid()
-        partitions[topic] = frozenset([reader.int32() for _ in range(reader.count())])
-        reader.tagged_fields()
-    return TargetChanged(names[1], partitions)
-
-
 def _read_current(names: list[str], reader: Reader) -> CurrentChanged:
     epoch, previous, state = reader.int32(), reader.int32(), reader.int8()
     known = state in (MemberState.STABLE, MemberState.UNREVOKED_PARTITIONS, MemberState.UNRELEASED_PARTITIONS)
@@ -127,8 +111,8 @@ _READERS: Mapping[int, Callable[[list[str], Reader], Change | OldMetadataFound]]
     EPOCH: _read_epoch,
     PARTITION_METADATA: _read_old_metadata,
     MEMBER: _read_member,
-    TARGET_EPOCH: _read_target_epoch,
-    TARGET: _read_target,
+    TARGET_EPOCH: lambda _, reader: TargetEpochChanged.read(reader),
+    TARGET: lambda names, reader: TargetChanged.read(names[1], reader),
     CURRENT: _read_current,
     REGEX: _read_regex,
 }

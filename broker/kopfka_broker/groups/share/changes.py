@@ -10,8 +10,17 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kopfka_broker.coordinators.binary import Reader, Writer
+from kopfka_broker.coordinators.binary import Reader
 from kopfka_broker.groups.errors import MalformedRecordError
+from kopfka_broker.groups.modern import changes
+from kopfka_broker.groups.modern.changes import (
+    VERSION,
+    MemberRecordRemoved,
+    TargetPartitionsChanged,
+    new_value,
+    read_partitions,
+    write_partitions,
+)
 from kopfka_broker.groups.modern.keys import encode_key
 from kopfka_broker.groups.ports import OffsetsRecord
 from kopfka_broker.groups.share.group import ShareGroup, ShareMember, StoredParts, TopicParts
@@ -20,15 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
 
-    from kopfka_broker.groups.modern.topics import Partitions
 
 MEMBER, EPOCH, TARGET_EPOCH, TARGET, CURRENT, STORED = 10, 11, 12, 13, 14, 15
 KINDS: Final = frozenset({MEMBER, EPOCH, TARGET_EPOCH, TARGET, CURRENT, STORED})
-_VERSION = 0
-_TIMESTAMP_TAG = 0
 _STABLE = 0
 """The one state a member of a share group is ever in."""
-_INT64 = struct.Struct(">q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class EpochChanged:
 
     def record(self, group_id: str) -> OffsetsRecord:
         """ShareGroupMetadata."""
-        value = _value().int32(self.epoch).int64(self.metadata_hash).tagged_fields().finish()
+        value = new_value().int32(self.epoch).int64(self.metadata_hash).tagged_fields().finish()
         return OffsetsRecord(encode_key(EPOCH, group_id), value)
 
     def apply(self, group: ShareGroup) -> None:
@@ -57,7 +62,7 @@ class MemberChanged:
     def record(self, group_id: str) -> OffsetsRecord:
         """ShareGroupMemberMetadata."""
         member = self.member
-        value = _value().nullable_string(member.rack_id).string(member.client_id).string(member.client_host)
+        value = new_value().nullable_string(member.rack_id).string(member.client_id).string(member.client_host)
         value.count(len(member.topics))
         for topic in sorted(member.topics):
             value.string(topic)
@@ -71,70 +76,36 @@ class MemberChanged:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRemoved:
+class MemberRemoved(MemberRecordRemoved):
     """A member is none any more."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ShareGroupMemberMetadata."""
-        return OffsetsRecord(encode_key(MEMBER, group_id, self.member_id), None)
+    __slots__ = ()
+    KIND = MEMBER
 
     def apply(self, group: ShareGroup) -> None:
         """Forget it."""
         group.members.pop(self.member_id, None)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetEpochChanged:
-    """A target assignment is complete: for this epoch of the group, made at this time."""
+class TargetEpochChanged(changes.TargetEpochChanged):
+    """ShareGroupTargetAssignmentMetadata."""
 
-    epoch: int
-    timestamp: int
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ShareGroupTargetAssignmentMetadata."""
-        tags = {_TIMESTAMP_TAG: _INT64.pack(self.timestamp)} if self.timestamp else {}
-        return OffsetsRecord(
-            encode_key(TARGET_EPOCH, group_id), _value().int32(self.epoch).tagged_fields(tags).finish()
-        )
-
-    def apply(self, group: ShareGroup) -> None:
-        """Take it over."""
-        group.assignment_epoch, group.assignment_timestamp = self.epoch, self.timestamp
+    __slots__ = ()
+    KIND = TARGET_EPOCH
 
 
-@dataclass(frozen=True, slots=True)
-class TargetChanged:
-    """What a member is to have."""
+class TargetChanged(TargetPartitionsChanged):
+    """ShareGroupTargetAssignmentMember."""
 
-    member_id: str
-    partitions: Partitions
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ShareGroupTargetAssignmentMember."""
-        value = _partitions(_value(), self.partitions).tagged_fields().finish()
-        return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), value)
-
-    def apply(self, group: ShareGroup) -> None:
-        """Take it over."""
-        group.targets[self.member_id] = self.partitions
+    __slots__ = ()
+    KIND = TARGET
 
 
-@dataclass(frozen=True, slots=True)
-class TargetRemoved:
-    """A member is to have nothing: it is none any more."""
+class TargetRemoved(changes.TargetRemoved):
+    """The end of a ShareGroupTargetAssignmentMember."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ShareGroupTargetAssignmentMember."""
-        return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), None)
-
-    def apply(self, group: ShareGroup) -> None:
-        """Forget it."""
-        group.targets.pop(self.member_id, None)
+    __slots__ = ()
+    KIND = TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +117,8 @@ class CurrentChanged:
     def record(self, group_id: str) -> OffsetsRecord:
         """ShareGroupCurrentMemberAssignment."""
         member = self.member
-        value = _value().int32(member.epoch).int32(member.previous_epoch).int8(_STABLE)
-        value = _partitions(value, member.assigned).tagged_fields()
+        value = new_value().int32(member.epoch).int32(member.previous_epoch).int8(_STABLE)
+        value = write_partitions(value, member.assigned).tagged_fields()
         return OffsetsRecord(encode_key(CURRENT, group_id, member.member_id), value.finish())
 
     def apply(self, group: ShareGroup) -> None:
@@ -158,15 +129,11 @@ class CurrentChanged:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentRemoved:
+class CurrentRemoved(MemberRecordRemoved):
     """A member has nothing any more: it is to leave."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """ShareGroupCurrentMemberAssignment."""
-        return OffsetsRecord(encode_key(CURRENT, group_id, self.member_id), None)
+    __slots__ = ()
+    KIND = CURRENT
 
     def apply(self, group: ShareGroup) -> None:
         """Take it back; the member itself goes with its own record."""
@@ -187,7 +154,7 @@ class StoredChanged:
 
     def record(self, group_id: str) -> OffsetsRecord:
         """ShareGroupStatePartitionMetadata."""
-        value = _value()
+        value = new_value()
         for topics in (self.stored.initializing, self.stored.initialized):
             value.count(len(topics))
             for topic, parts in topics.items():
@@ -231,7 +198,7 @@ def restore(kind: int, names: list[str], value: bytes, group: object) -> tuple[S
     try:
         reader = Reader(value, flexible=True)
         version = reader.int16()
-        if version != _VERSION:
+        if version != VERSION:
             raise ValueError(f"version {version}")
         return group, _READ[kind](reader, names[1] if len(names) > 1 else "")
     except (struct.error, UnicodeDecodeError, ValueError) as error:
@@ -248,20 +215,10 @@ def _read_epoch(reader: Reader, _: str) -> EpochChanged:
     return EpochChanged(reader.int32(), reader.int64())
 
 
-def _read_target_epoch(reader: Reader, _: str) -> TargetEpochChanged:
-    epoch = reader.int32()
-    tagged = reader.tagged_fields().get(_TIMESTAMP_TAG)
-    return TargetEpochChanged(epoch, 0 if tagged is None else _INT64.unpack(tagged)[0])
-
-
-def _read_target(reader: Reader, member_id: str) -> TargetChanged:
-    return TargetChanged(member_id, _read_partitions(reader))
-
-
 def _read_current(reader: Reader, member_id: str) -> CurrentChanged:
     epoch, previous, _ = reader.int32(), reader.int32(), reader.int8()
     return CurrentChanged(
-        ShareMember(member_id, epoch=epoch, previous_epoch=previous, assigned=_read_partitions(reader))
+        ShareMember(member_id, epoch=epoch, previous_epoch=previous, assigned=read_partitions(reader))
     )
 
 
@@ -278,8 +235,8 @@ def _read_stored(reader: Reader, _: str) -> StoredChanged:
 _READ: Mapping[int, Callable[[Reader, str], Change]] = {
     MEMBER: _read_member,
     EPOCH: _read_epoch,
-    TARGET_EPOCH: _read_target_epoch,
-    TARGET: _read_target,
+    TARGET_EPOCH: lambda reader, _: TargetEpochChanged.read(reader),
+    TARGET: lambda reader, member_id: TargetChanged.read(member_id, reader),
     CURRENT: _read_current,
     STORED: _read_stored,
 }
@@ -292,26 +249,3 @@ def _read_topic_parts(reader: Reader) -> dict[UUID, TopicParts]:
         topics[topic] = TopicParts(name, frozenset(reader.int32() for _ in range(reader.count())))
         reader.tagged_fields()
     return topics
-
-
-def _read_partitions(reader: Reader) -> dict[UUID, frozenset[int]]:
-    partitions = {}
-    for _ in range(reader.count()):
-        topic = reader.uuid()
-        partitions[topic] = frozenset(reader.int32() for _ in range(reader.count()))
-        reader.tagged_fields()
-    return partitions
-
-
-def _partitions(writer: Writer, partitions: Partitions) -> Writer:
-    writer.count(len(partitions))
-    for topic, numbers in partitions.items():
-        writer.uuid(topic).count(len(numbers))
-        for number in sorted(numbers):
-            writer.int32(number)
-        writer.tagged_fields()
-    return writer
-
-
-def _value() -> Writer:
-    return Writer(flexible=True).int16(_VERSION)

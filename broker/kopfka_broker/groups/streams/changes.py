@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.coordinators.binary import Reader, Writer
 from kopfka_broker.groups.errors import MalformedRecordError
+from kopfka_broker.groups.modern import changes
+from kopfka_broker.groups.modern.changes import VERSION, MemberRecordRemoved, new_value
 from kopfka_broker.groups.modern.keys import encode_key
 from kopfka_broker.groups.ports import OffsetsRecord
 from kopfka_broker.groups.streams.group import StreamsGroup
@@ -26,10 +28,9 @@ if TYPE_CHECKING:
     from kopfka_broker.groups.streams.tasks import Task
 
 EPOCH, MEMBER, TARGET_EPOCH, TARGET, CURRENT, TOPOLOGY = 17, 19, 20, 21, 22, 23
-_VERSION = 0
 _VALIDATED_TAG, _CONFIGS_TAG = 0, 1
-_TIMESTAMP_TAG = _EPOCHS_TAG = 0
-_INT64, _INT32, _UINT16 = struct.Struct(">q"), struct.Struct(">i"), struct.Struct(">H")
+_EPOCHS_TAG = 0
+_INT32, _UINT16 = struct.Struct(">i"), struct.Struct(">H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class EpochChanged:
             for key, text in sorted(self.configs.items()):
                 configs.string(key).string(text).tagged_fields()
             tags[_CONFIGS_TAG] = configs.finish()
-        value = _value().int32(self.epoch).int64(self.metadata_hash).tagged_fields(tags).finish()
+        value = new_value().int32(self.epoch).int64(self.metadata_hash).tagged_fields(tags).finish()
         return OffsetsRecord(encode_key(EPOCH, group_id), value)
 
     def apply(self, group: StreamsGroup) -> None:
@@ -69,7 +70,7 @@ class TopologyChanged:
 
     def record(self, group_id: str) -> OffsetsRecord:
         """StreamsGroupTopology."""
-        value = _value()
+        value = new_value()
         write_topology(value, self.topology)
         return OffsetsRecord(encode_key(TOPOLOGY, group_id), value.finish())
 
@@ -87,7 +88,7 @@ class MemberChanged:
     def record(self, group_id: str) -> OffsetsRecord:
         """StreamsGroupMemberMetadata."""
         member = self.member
-        value = _value().nullable_string(member.instance_id).nullable_string(member.rack_id)
+        value = new_value().nullable_string(member.instance_id).nullable_string(member.rack_id)
         value.string(member.client_id).string(member.client_host).int32(member.rebalance_timeout_ms)
         value.int32(member.topology_epoch).string(member.process_id)
         if member.endpoint is None:
@@ -108,15 +109,11 @@ class MemberChanged:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRemoved:
+class MemberRemoved(MemberRecordRemoved):
     """A member is none any more."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """StreamsGroupMemberMetadata."""
-        return OffsetsRecord(encode_key(MEMBER, group_id, self.member_id), None)
+    __slots__ = ()
+    KIND = MEMBER
 
     def apply(self, group: StreamsGroup) -> None:
         """Forget it; with the last member, the wish to stop is over."""
@@ -125,23 +122,11 @@ class MemberRemoved:
             group.shutdown_member = None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetEpochChanged:
-    """A target assignment is complete: for this epoch of the group, made at this time."""
+class TargetEpochChanged(changes.TargetEpochChanged):
+    """StreamsGroupTargetAssignmentMetadata."""
 
-    epoch: int
-    timestamp: int
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """StreamsGroupTargetAssignmentMetadata."""
-        tags = {_TIMESTAMP_TAG: _INT64.pack(self.timestamp)} if self.timestamp else {}
-        return OffsetsRecord(
-            encode_key(TARGET_EPOCH, group_id), _value().int32(self.epoch).tagged_fields(tags).finish()
-        )
-
-    def apply(self, group: StreamsGroup) -> None:
-        """Take it over."""
-        group.assignment_epoch, group.assignment_timestamp = self.epoch, self.timestamp
+    __slots__ = ()
+    KIND = TARGET_EPOCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +138,7 @@ class TargetChanged:
 
     def record(self, group_id: str) -> OffsetsRecord:
         """StreamsGroupTargetAssignmentMember."""
-        value = _value()
+        value = new_value()
         for role in self.tasks.by_role:
             _write_tasks(value, role, None)
         return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), value.tagged_fields().finish())
@@ -163,19 +148,11 @@ class TargetChanged:
         group.targets[self.member_id] = self.tasks
 
 
-@dataclass(frozen=True, slots=True)
-class TargetRemoved:
-    """A member is to have nothing any more."""
+class TargetRemoved(changes.TargetRemoved):
+    """The end of a StreamsGroupTargetAssignmentMember."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """StreamsGroupTargetAssignmentMember."""
-        return OffsetsRecord(encode_key(TARGET, group_id, self.member_id), None)
-
-    def apply(self, group: StreamsGroup) -> None:
-        """Forget it."""
-        group.targets.pop(self.member_id, None)
+    __slots__ = ()
+    KIND = TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +164,7 @@ class CurrentChanged:
     def record(self, group_id: str) -> OffsetsRecord:
         """StreamsGroupCurrentMemberAssignment."""
         member = self.member
-        value = _value().int32(member.epoch).int32(member.previous_epoch).int8(member.state)
+        value = new_value().int32(member.epoch).int32(member.previous_epoch).int8(member.state)
         for held in (member.assigned, member.revoking):
             _write_tasks(value, held.tasks.active, held.epochs)
             _write_tasks(value, held.tasks.standby, None)
@@ -204,15 +181,11 @@ class CurrentChanged:
             )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentRemoved:
+class CurrentRemoved(MemberRecordRemoved):
     """A member gave back all it had."""
 
-    member_id: str
-
-    def record(self, group_id: str) -> OffsetsRecord:
-        """StreamsGroupCurrentMemberAssignment."""
-        return OffsetsRecord(encode_key(CURRENT, group_id, self.member_id), None)
+    __slots__ = ()
+    KIND = CURRENT
 
     def apply(self, group: StreamsGroup) -> None:
         """Take it back."""
@@ -244,7 +217,7 @@ def restore(
         return None
     try:
         reader = Reader(value, flexible=True)
-        if reader.int16() != _VERSION:
+        if reader.int16() != VERSION:
             raise ValueError("a version this broker does not know")
         change = _READERS[kind](names, reader)
     except (struct.error, UnicodeDecodeError, ValueError, IndexError) as error:
@@ -285,12 +258,6 @@ def _read_member(names: list[str], reader: Reader) -> MemberChanged:
     )  # fmt: skip
 
 
-def _read_target_epoch(_: list[str], reader: Reader) -> TargetEpochChanged:
-    epoch = reader.int32()
-    tagged = reader.tagged_fields().get(_TIMESTAMP_TAG)
-    return TargetEpochChanged(epoch, _INT64.unpack(tagged)[0] if tagged else 0)
-
-
 def _read_target(names: list[str], reader: Reader) -> TargetChanged:
     return TargetChanged(names[1], Tasks(*(frozenset(_read_tasks(reader, 0)) for _ in range(3))))
 
@@ -321,15 +288,11 @@ def _read_topology(_: list[str], reader: Reader) -> TopologyChanged:
 _READERS: Final[Mapping[int, Callable[[list[str], Reader], Change]]] = {
     EPOCH: _read_epoch,
     MEMBER: _read_member,
-    TARGET_EPOCH: _read_target_epoch,
+    TARGET_EPOCH: lambda _, reader: TargetEpochChanged.read(reader),
     TARGET: _read_target,
     CURRENT: _read_current,
     TOPOLOGY: _read_topology,
 }
-
-
-def _value() -> Writer:
-    return Writer(flexible=True).int16(_VERSION)
 
 
 def _write_tasks(writer: Writer, tasks: frozenset[Task], epochs: Mapping[Task, int] | None) -> None:
