@@ -93,6 +93,7 @@ def two_instances(
             each.kill()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.client("Kafka Streams", "word count, exactly_once_v2, instances killed, interactive queries")
 def test_word_count_is_exact_however_often_an_instance_is_killed(
     broker, create_topic: Callable[..., str], name: str, tmp_path: Path
@@ -169,14 +170,13 @@ class Watcher:
 
     def advance(self) -> int:
         """Read what has come, and return how many counts came in total."""
-        while messages := self._consumer.consume(1000, timeout=0.3):
-            for message in messages:
-                assert message.error() is None, message.error()
-                word, count = (message.key() or b"").decode(), int.from_bytes(message.value() or b"", "big")
-                if count <= self.latest.get(word, 0):
-                    self.backwards.append((word, self.latest[word], count))
-                self.latest[word] = count
-                self.total += 1
+        for message in self._consumer.consume(10_000, timeout=0.3):
+            assert message.error() is None, message.error()
+            word, count = (message.key() or b"").decode(), int.from_bytes(message.value() or b"", "big")
+            if count <= self.latest.get(word, 0):
+                self.backwards.append((word, self.latest[word], count))
+            self.latest[word] = count
+            self.total += 1
         return self.total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import threading
 import time
@@ -27,6 +28,9 @@ _COMMON: dict[str, object] = {
     "log_level": 0,
 }
 _HUNG_SECONDS = 25.0
+_GROUP = ("state", "join_state", "rebalance_cnt", "assignment_size")
+_PARTITION = ("fetch_state", "fetchq_cnt", "app_offset", "next_offset", "query_offset", "committed_offset", "hi_offset")
+"""What of librdkafka's statistics tells why a consumer stands still."""
 _incarnations = itertools.count(1)
 log = logging.getLogger(__name__)
 
@@ -183,6 +187,7 @@ class Reader:
         self._history = history
         self._base = name
         self._committed_only = committed_only
+        self._statistics = "{}"
         self.group = group
         self.name = self._next_name()
         self.consumer = Consumer(
@@ -197,6 +202,8 @@ class Reader:
                 "heartbeat.interval.ms": 1_000,
                 "fetch.wait.max.ms": 100,
                 "enable.partition.eof": group is None,
+                "statistics.interval.ms": 5_000,
+                "stats_cb": self._measured,
             },
             logger=logging.getLogger("librdkafka"),
         )
@@ -260,6 +267,21 @@ class Reader:
     def close(self) -> None:
         """Leave."""
         self.consumer.close()
+
+    def standing(self) -> str:
+        """Say what librdkafka last told of each partition assigned: where it stands, and why it does not go on."""
+        statistics = json.loads(self._statistics)
+        lines = [f"{self.name}: {json.dumps({key: statistics.get('cgrp', {}).get(key) for key in _GROUP})}"]
+        for topic in statistics.get("topics", {}).values():
+            lines += [
+                f"  {number}: {json.dumps({key: partition.get(key) for key in _PARTITION})}"
+                for number, partition in topic["partitions"].items()
+                if partition["fetch_state"] != "none"
+            ]
+        return "\n".join(lines)
+
+    def _measured(self, statistics: str) -> None:
+        self._statistics = statistics
 
     def _moved(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.name = self._next_name()

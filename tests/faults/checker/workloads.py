@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PARTITIONS = 4
 _DRAIN_SECONDS = 180.0
+_BACKLOG = 1_000
+"""How many records the input may be ahead of those who process it: else a busy machine never gets to its end."""
 
 
 class Workload(Protocol):
@@ -147,6 +149,9 @@ class ConsumeTransformProduce(_Base):
         self._fed = threading.Event()
         self._drained = threading.Event()
         self._made_from: dict[str, str] = {}
+        self._processed = [0, 0]
+        """How many records each processor is done with, perhaps some of them twice."""
+        self._readers: dict[int, Reader] = {}
 
     def threads(self) -> list[Callable[[], None]]:
         return [
@@ -166,6 +171,9 @@ class ConsumeTransformProduce(_Base):
         while not self._stop.is_set():
             producer = PlainProducer(self.history, self._bootstrap, "input")
             while not self._stop.is_set() and producer.lost is None:
+                if number - sum(self._processed) > _BACKLOG:
+                    self._stop.wait(0.05)
+                    continue
                 number += 1
                 producer.send("input", chance.randrange(PARTITIONS), f"in.{number}")
                 self._stop.wait(0.005)
@@ -178,15 +186,17 @@ class ConsumeTransformProduce(_Base):
         deadline = float("inf")
         while not self._drained.is_set():
             reader = Reader(self.history, self._bootstrap, f"processor-{at}", group="processors")
+            self._readers[at] = reader
             try:
                 producer = TransactionalProducer(self.history, self._bootstrap, f"processor-{at}", lambda: False)
                 reader.subscribe("input")
                 while not self._drained.is_set():
+                    messages = reader.poll(50, 0.1)
                     if self._fed.is_set():
                         deadline = min(deadline, time.monotonic() + _DRAIN_SECONDS)
-                        assert time.monotonic() < deadline, f"input is not processed {_DRAIN_SECONDS} s after its end"
-                        self._look_whether_done(reader)
-                    messages = reader.poll(30, 0.3)
+                        assert time.monotonic() < deadline, self._standing()
+                        if not messages:
+                            self._look_whether_done(reader)
                     if not messages:
                         continue
                     number += 1
@@ -201,7 +211,9 @@ class ConsumeTransformProduce(_Base):
                     def send_offsets(by=producer.producer, offsets=offsets, group=group) -> None:
                         by.send_offsets_to_transaction(offsets, group, 10)
 
+                    self._processed[at] += len(messages)
                     if not producer.run(f"p{at}.{number}", records, before_commit=send_offsets):
+                        self._processed[at] -= len(messages)
                         reader.rewind()
             except (ProducerLostError, KafkaException):
                 self.history.counts["processors lost"] += 1
@@ -209,10 +221,25 @@ class ConsumeTransformProduce(_Base):
             finally:
                 reader.close()
 
+    def _standing(self) -> str:
+        """Say where the group stands, as the broker and as librdkafka see it."""
+        said = [f"input is not processed {_DRAIN_SECONDS} s after its end"]
+        asking = Reader(History(), self._bootstrap, "asking", group="processors")
+        for each in range(PARTITIONS):
+            try:
+                [committed] = asking.consumer.committed([TopicPartition("input", each)], timeout=10)
+                said.append(f"partition {each}: committed {committed}, ends {self._end(asking, each)}")
+            except KafkaException as failure:
+                said.append(f"partition {each}: {failure}, ends {self._end(asking, each)}")
+        return "\n".join([*said, *(each.standing() for each in self._readers.values())])
+
+    def _end(self, reader: Reader, partition: int) -> int:
+        return int(reader.consumer.get_watermark_offsets(TopicPartition("input", partition), timeout=10)[1])
+
     def _look_whether_done(self, reader: Reader) -> None:
         partitions = [TopicPartition("input", each) for each in range(PARTITIONS)]
         committed = reader.consumer.committed(partitions, timeout=10)
-        ends = [reader.consumer.get_watermark_offsets(each, timeout=10)[1] for each in partitions]
+        ends = [self._end(reader, each) for each in range(PARTITIONS)]
         if [max(0, each.offset) for each in committed] == ends:
             self._drained.set()
 

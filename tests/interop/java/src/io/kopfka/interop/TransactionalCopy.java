@@ -71,6 +71,7 @@ public final class TransactionalCopy {
                 Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>(records.nextOffsets());
                 producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
                 if (++transactions % abortEvery == 0) {
+                    producer.flush(); // else the abort drops what was not sent yet
                     producer.abortTransaction();
                     rewind(consumer);
                     System.out.println("aborted");
