@@ -1,0 +1,34 @@
+"""What a reader needs beside the figures: machine, versions, and every setting."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from kopfka_bench.brokers.java import KAFKA_VERSION
+from kopfka_bench.brokers.kafka import PRODUCTION_FLAGS
+from kopfka_bench.brokers.targets import HEAP, SETTINGS
+from kopfka_bench.machine import describe_machine, describe_versions, java_runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Where figures come from."""
+
+    machine: dict[str, object]
+    versions: dict[str, object]
+    settings: dict[str, object]
+    plan: dict[str, object]
+    at: str
+    seconds: float = 0.0
+    """How long the run took."""
+
+    @classmethod
+    def of_this_machine(cls, plan: dict[str, object], *, compared: bool) -> Background:
+        """Return what is true of a run that begins now."""
+        versions = describe_versions()
+        settings: dict[str, object] = {"both brokers": SETTINGS.replace("\n", " ").strip()}
+        if compared:
+            versions |= {"Apache Kafka": KAFKA_VERSION, "Java": java_runtime()}
+            settings["Apache Kafka's JVM"] = " ".join((f"-Xmx{HEAP}", *PRODUCTION_FLAGS))
+        return cls(describe_machine(), versions, settings, plan, time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))
