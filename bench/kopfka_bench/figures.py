@@ -34,8 +34,8 @@ class Figure:
     name: str
     unit: str
     more_is_better: bool = False
-    cost: bool = False
-    """Whether it is what another figure cost (processor time, memory) and not the aim itself."""
+    cost: str = ""
+    """Of what is told what the figure of this name cost: processor time, memory; empty for the figure itself."""
     samples: dict[str, list[float]] = field(default_factory=dict)
 
     def median(self, target: str) -> float | None:
@@ -119,7 +119,7 @@ class Results:
     """Everything that was measured in a run, in the order in which it was first measured."""
 
     def __init__(self) -> None:
-        self._figures: dict[tuple[str, str], Figure] = {}
+        self._figures: dict[tuple[str, str, str], Figure] = {}
         self._growths: dict[tuple[str, str], Growth] = {}
         self.aims: dict[str, str] = {}
         """What each scenario aims at against Apache Kafka."""
@@ -134,10 +134,10 @@ class Results:
         unit: str,
         *,
         more_is_better: bool = False,
-        cost: bool = False,
+        cost: str = "",
     ) -> None:
         """Add one sample."""
-        key = (scenario, name)
+        key = (scenario, name, cost)
         figure = self._figures.setdefault(key, Figure(scenario, name, unit, more_is_better, cost))
         figure.samples.setdefault(target, []).append(value)
 

@@ -90,8 +90,10 @@ def _measure(options: argparse.Namespace, plan: Plan) -> int:
     results = Results()
     begun = time.time()
     background = Background.of_this_machine(asdict(plan), compared=not options.alone)
-    with tempfile.TemporaryDirectory(prefix="kopfka-bench-", dir=options.folder, ignore_cleanup_errors=True) as folder:
-        session = Session(plan, make_targets(names, Path(folder)), results)
+    with (
+        tempfile.TemporaryDirectory(prefix="kopfka-bench-", dir=options.folder, ignore_cleanup_errors=True) as folder,
+        Session(plan, make_targets(names, Path(folder)), results) as session,
+    ):
         for name in options.only or SCENARIOS:
             scenario = load(name)
             session.say(f"measuring {name}: {SCENARIOS[name]}…")

@@ -13,6 +13,8 @@ class Plan:
     """Samples of each figure, taken in turns."""
     combinations: bool = True
     """All cases of a scenario; otherwise its base case only."""
+    shared: bool = False
+    """One pair of brokers for all scenarios that need no other: their memory is then that of all before."""
     megabytes: int = 200
     """Moved for one sample of throughput."""
     warm_seconds: float = 10.0
@@ -37,6 +39,7 @@ FULL = replace(NORMAL, rounds=5, seconds=10.0, megabytes=500, growth_megabytes=(
 SHORT = Plan(
     rounds=1,
     combinations=False,
+    shared=True,
     megabytes=30,
     warm_seconds=0.5,
     seconds=1.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kopfka_bench.figures import APACHE_KAFKA, KOPFKA
@@ -27,6 +27,8 @@ class Session:
     results: Results
     scenario: str = ""
     """The title of what is measured now."""
+    _running: list[Broker] = field(default_factory=list)
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def rounds(self, count: int | None = None) -> Iterator[tuple[int, Target]]:
         """Yield number and target, in turns: A B A B."""
@@ -35,18 +37,28 @@ class Session:
                 yield number, target
 
     @contextlib.contextmanager
-    def brokers(self, data: str, config: str = "", *, of_kafka: str = "") -> Iterator[list[Broker]]:
-        """Run all targets beside each other over new folders; those who are not measured have nothing to do.
-
-        `config` is for both, `of_kafka` for Apache Kafka alone, where it needs to be told to do as the other does.
-        """
+    def brokers(self, data: str) -> Iterator[list[Broker]]:
+        """Run all targets beside each other over new folders; those who are not measured have nothing to do."""
+        if self.plan.shared:
+            if not self._running:
+                self._running = self._start("shared", self._stack)
+            yield self._running
+            return
         with contextlib.ExitStack() as stack:
-            running = []
-            for target in self.targets:
-                stack.callback(shutil.rmtree, target.folder / data, ignore_errors=True)
-                extra = of_kafka if target.name == APACHE_KAFKA else ""
-                running.append(stack.enter_context(target.running(data, config + extra)))
-            yield running
+            yield self._start(data, stack)
+
+    def _start(self, data: str, stack: contextlib.ExitStack) -> list[Broker]:
+        running = []
+        for target in self.targets:
+            stack.callback(shutil.rmtree, target.folder / data, ignore_errors=True)
+            running.append(stack.enter_context(target.running(data)))
+        return running
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def turns(self, brokers: Sequence[Broker], count: int | None = None) -> Iterator[tuple[int, Broker]]:
         """Yield number and broker, in turns: A B A B."""
@@ -55,7 +67,7 @@ class Session:
                 yield number, broker
 
     def add(
-        self, name: str, target: str, value: float, unit: str, *, more_is_better: bool = False, cost: bool = False
+        self, name: str, target: str, value: float, unit: str, *, more_is_better: bool = False, cost: str = ""
     ) -> None:
         """Add one sample."""
         self.results.add(self.scenario, name, target, value, unit, more_is_better=more_is_better, cost=cost)
@@ -68,19 +80,21 @@ class Session:
         *,
         gigabytes: float = 0.0,
         requests: float = 0.0,
-        client_cpu: float | None = None,
+        client: float | None = None,
     ) -> None:
-        """Add what a figure cost: processor time of the broker by what was moved, its memory, the client's share."""
+        """Add what a figure cost: processor time of the broker by what was moved, its memory, the client's share.
+
+        `client` is the client's processor time in parts of its duration.
+        """
         if gigabytes:
-            self.add(f"{name}: broker's CPU", target, meter.cpu / gigabytes, "s/GB", cost=True)
+            self.add(name, target, meter.cpu / gigabytes, "s/GB", cost="broker's CPU")
         elif requests:
-            self.add(f"{name}: broker's CPU", target, meter.cpu / requests * 1e6, "µs each", cost=True)
+            self.add(name, target, meter.cpu / requests * 1e6, "µs each", cost="broker's CPU")
         else:
-            self.add(f"{name}: broker's CPU", target, 100 * meter.cpu / meter.seconds, "% of a core", cost=True)
-        self.add(f"{name}: broker's RSS", target, meter.rss, "MB", cost=True)
-        if client_cpu is not None:
-            share = 100 * client_cpu / meter.seconds
-            self.add(f"{name}: client's CPU", target, share, "% of a core", cost=True)
+            self.add(name, target, 100 * meter.cpu / meter.seconds, "% of a core", cost="broker's CPU")
+        self.add(name, target, meter.rss, "MB", cost="broker's memory")
+        if client is not None:
+            self.add(name, target, 100 * client, "% of a core", cost="client's CPU")
 
     def grow(self, name: str, target: str, *, of: str, number: float, value: float, unit: str) -> None:
         """Add one point of how a figure grows with the number `of` something."""

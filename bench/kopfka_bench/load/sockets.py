@@ -19,6 +19,18 @@ _STUCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """How much is sent: for so many seconds, or so many requests in all."""
+
+    window: int = 1
+    """Requests of a connection that may be in flight."""
+    seconds: float = 0.0
+    total: int = 0
+    rate: float = 0.0
+    """Requests a second of all connections, for `paced`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """What came back."""
 
@@ -30,20 +42,20 @@ class Answers:
 
 
 def closed_loop(
-    go: Go, bootstrap: str, frames: Sequence[Sequence[Frame]], *, window: int, seconds: float = 0.0, total: int = 0
-) -> Answers:
+    go: Go, bootstrap: str, frames: Sequence[Sequence[Frame]], load: Load
+) -> Answers:  # fmt: skip
     """Send a connection's frames over and over with so many in flight, for so long or until so many were sent.
 
     `frames` has a list for each connection.
     """
-    left = total or 1 << 60
+    left = load.total or 1 << 60
     ends = 0.0
     position: dict[Stream, int] = {}
 
     def answered(stream: Stream, head: bytearray) -> None:
         own = plans[stream]
         check(head, own[0].error_at)
-        if left > 0 and (total or time.perf_counter() < ends):
+        if left > 0 and (load.total or time.perf_counter() < ends):
             following(stream)
 
     def following(stream: Stream) -> None:
@@ -57,11 +69,11 @@ def closed_loop(
     position.update(dict.fromkeys(plans, 0))
     go()
     begun = time.perf_counter()
-    ends = begun + seconds
+    ends = begun + load.seconds
     with selectors.DefaultSelector() as selector:
         for stream in plans:
             stream.register(selector)
-            for _ in range(window):
+            for _ in range(load.window):
                 if left > 0:
                     following(stream)
         _until_answered(selector, list(plans))
@@ -86,7 +98,7 @@ def synchronous(go: Go, bootstrap: str, frame: Frame, seconds: float) -> Answers
     return _answers([stream], begun)
 
 
-def paced(go: Go, bootstrap: str, frames: Sequence[Frame], *, connections: int, rate: float, seconds: float) -> Answers:
+def paced(go: Go, bootstrap: str, frames: Sequence[Frame], connections: int, load: Load) -> Answers:
     """Send frames one after the other at a rate, on connections in turn, whatever the answers do.
 
     A time is from when a request was due, so that one held up by those before it counts as slow.
@@ -103,8 +115,8 @@ def paced(go: Go, bootstrap: str, frames: Sequence[Frame], *, connections: int, 
         for stream in streams:
             stream.register(selector)
         begun = time.perf_counter()
-        for number in range(int(rate * seconds)):
-            due = begun + number / rate
+        for number in range(int(load.rate * load.seconds)):
+            due = begun + number / load.rate
             while (now := time.perf_counter()) < due:
                 serve(selector, buffer, due - now)
             streams[number % connections].send(frames[number % len(frames)].data, due)
@@ -112,17 +124,21 @@ def paced(go: Go, bootstrap: str, frames: Sequence[Frame], *, connections: int, 
     return _answers(streams, begun)
 
 
-def fetch_through(
-    go: Go, bootstrap: str, wanted: Sequence[tuple[FetchFrame, int, int]], batch_bytes: int, batch_records: int
-) -> Answers:
-    """Read partitions from one offset to another, a connection each; they hold batches of one size only.
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What one connection reads: from an offset to before another."""
 
-    `wanted` has for each connection its frame, the first offset and the one to end before.
-    """
+    frame: FetchFrame
+    first: int
+    end: int
+
+
+def fetch_through(go: Go, bootstrap: str, wanted: Sequence[Stretch], batch_bytes: int, batch_records: int) -> Answers:
+    """Read partitions that hold batches of one size only, a connection each."""
     position: dict[Stream, int] = {}
 
     def answered(stream: Stream, head: bytearray) -> None:
-        frame, _, end = plans[stream]
+        frame, end = plans[stream].frame, plans[stream].end
         check(head, frame.records_at - 34)  # error 2, three offsets of 8, aborted transactions 4, preferred replica 4
         size = int.from_bytes(head[frame.records_at : frame.records_at + 4], "big", signed=True)
         position[stream] += size // batch_bytes * batch_records  # the last batch of an answer may be cut
@@ -130,13 +146,13 @@ def fetch_through(
             following(stream)
 
     def following(stream: Stream) -> None:
-        frame = plans[stream][0]
+        frame = plans[stream].frame
         data = bytearray(frame.data)
         data[frame.offset_at : frame.offset_at + 8] = position[stream].to_bytes(8, "big")
         stream.send(bytes(data), time.perf_counter())
 
     plans = {Stream(bootstrap, answered): one for one in wanted}
-    position.update({stream: one[1] for stream, one in plans.items()})
+    position.update({stream: one.first for stream, one in plans.items()})
     go()
     begun = time.perf_counter()
     with selectors.DefaultSelector() as selector:

@@ -47,22 +47,21 @@ class RawConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._socket.close()
 
     def call(self, api: str, version: int, **fields: Any) -> Any:
         """Send a request and return its answer as plain data, or `CLOSED` when the broker closes the connection."""
         self._correlation += 1
-        response = _schema(api, version, EntityType.response)
         answer = self.exchange(encode(api, version, fields, self._correlation))
         if answer is None:
             return CLOSED
-        got, used = _reader(response.__header_schema__)(answer, 0)
-        assert got.correlation_id == self._correlation
-        try:
-            entity, _ = _reader(response)(answer, used)
-        except OutOfBoundValue:  # kio knows no time before 1970, and Kafka says -1 where there is none
-            entity, _ = kopfka_wire.reading.reader(response)(answer, used)
-        return plain(entity)
+        correlation, entity = decode(api, version, answer)
+        assert correlation == self._correlation
+        return entity
 
     def log_in(self, user: str, password: str) -> Any:
         """Authenticate by SASL/PLAIN; return the answer to it."""
@@ -73,14 +72,18 @@ class RawConnection:
         """Send one frame and return the frame that comes back, None where the connection is closed instead."""
         try:
             self._socket.sendall(struct.pack(">i", len(request)) + request)
-            size = self.read(4)
-            return None if size is None else self.read(struct.unpack(">i", size)[0])
+            return self.receive()
         except ConnectionError:
             return None
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
         self._socket.sendall(data)
+
+    def receive(self) -> bytes | None:
+        """Return the next frame that comes, None where the connection ends before."""
+        size = self.read(4)
+        return None if size is None else self.read(struct.unpack(">i", size)[0])
 
     def read(self, size: int) -> bytes | None:
         """Read that many bytes; None where the connection ends before."""
@@ -102,6 +105,17 @@ def encode(api: str, version: int, fields: Mapping[str, Any], correlation: int =
     _writer(header)(body, build(header, head | {"correlation_id": correlation}))
     _writer(schema)(body, build(schema, fields))
     return body.getvalue()
+
+
+def decode(api: str, version: int, answer: bytes) -> tuple[int, Any]:
+    """Return the correlation id of an answer, and the answer as plain data."""
+    response = _schema(api, version, EntityType.response)
+    header, used = _reader(response.__header_schema__)(answer, 0)
+    try:
+        entity, _ = _reader(response)(answer, used)
+    except OutOfBoundValue:  # kio knows no time before 1970, and Kafka says -1 where there is none
+        entity, _ = kopfka_wire.reading.reader(response)(answer, used)
+    return header.correlation_id, plain(entity)
 
 
 def prepare(api: str, version: int) -> None:

@@ -44,5 +44,6 @@ def _table(results: Results, scenario: str, targets: Sequence[str]) -> Table:
     for figure in results.figures(scenario):
         last = ratio(figure.ratio()) if compared else spread(figure, targets[0])
         cells = [number(figure.median(target)) for target in targets]
-        table.add_row(figure.name, figure.unit, *cells, last, style="dim" if figure.cost else None)
+        name = f"  {figure.cost}" if figure.cost else figure.name
+        table.add_row(name, figure.unit, *cells, last, style="dim" if figure.cost else None)
     return table

@@ -32,6 +32,11 @@ def run(session: Session) -> None:
     prepare_ack()
     for number, target in session.rounds():
         _record(session, "empty folder", target, _fresh(target, f"start-{number}"))
+    for _, target in session.rounds():
+        seconds = after_writing(target, "start-log", plan.log_megabytes)
+        _record(session, f"{plan.log_megabytes:,} MB of log just written, SIGKILL", target, seconds)
+    if not plan.combinations:
+        return
     for target in session.targets:
         with target.running("start-many") as broker:
             wait_for_ack(broker.bootstrap, _TOPIC, create=True)
@@ -41,9 +46,6 @@ def run(session: Session) -> None:
         _record(session, "1 partition, SIGKILL", target, _again(target, "start-0", kill=True))
         _record(session, f"{plan.partitions:,} partitions, clean", target, _again(target, "start-many", kill=False))
         _record(session, f"{plan.partitions:,} partitions, SIGKILL", target, _again(target, "start-many", kill=True))
-    for _, target in session.rounds():
-        seconds = after_writing(target, "start-log", plan.log_megabytes)
-        _record(session, f"{plan.log_megabytes:,} MB of log just written, SIGKILL", target, seconds)
 
 
 def _record(session: Session, name: str, target: Target, seconds: float) -> None:
