@@ -44,9 +44,9 @@ Made by `kopfka bench` on {background.at}; it took {background.seconds / 60:.0f}
 
 {_facts(versions)}
 
-Both brokers run on this machine at the same time, the one that is not measured idle, and so do the clients. Figures are
-medians of rounds in turns (A B A B). *Better by* is above 1 where Kopfka is better, whatever the unit; the worst and the
-best round are in parentheses."""
+Both brokers run on this machine at the same time, the one that is not measured idle, and so do the clients. Figures
+are medians of rounds in turns (A B A B). *Better by* is above 1 where Kopfka is better, whatever the unit; the
+worst and the best round are in parentheses."""
 
 
 def _facts(facts: Mapping[str, object]) -> str:
@@ -88,8 +88,7 @@ def _cost_table(costs: Sequence[Figure], targets: Sequence[str]) -> str:
     for name, kept in by_name.items():
         cells = [name]
         for kind in kinds:
-            figure = kept.get(kind)
-            cells.append("" if figure is None else _both(figure, targets))
+            cells.append(_both(kept[kind], targets) if kind in kept else "")
         rows.append(cells)
     who = " / ".join(_NAMES[target] for target in targets)
     return table(["", *(f"{kind}, {who}" for kind in kinds)], rows)
