@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import resource
 import subprocess
 from dataclasses import dataclass
 from importlib import metadata
@@ -131,3 +132,10 @@ def _said(*command: str) -> str:
     with contextlib.suppress(OSError):
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return ""
+
+
+def raise_file_limit() -> None:
+    """Let this process and the brokers it starts open as many files as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard > soft else soft, hard))

@@ -7,6 +7,8 @@ runs on loopback, in a temporary folder.
 from __future__ import annotations
 
 import argparse
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,21 +19,22 @@ from typing import TYPE_CHECKING
 from kopfka_bench import plan as plans
 from kopfka_bench.figures import APACHE_KAFKA, KOPFKA
 from kopfka_bench.scenarios.catalog import SCENARIOS
+from kopfka_runtime.errors import KopfkaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kopfka_bench.plan import Plan
 
+_BREAKS = (KopfkaError, OSError, subprocess.SubprocessError)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, write; return the exit code."""
     options = parser().parse_args(argv)
-    from kopfka_runtime.errors import KopfkaError  # noqa: PLC0415 - `--help` needs none of these
-
     try:
         return _measure(options, chosen_plan(options))
-    except KopfkaError as error:
+    except _BREAKS as error:
         print(f"kopfka bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -80,14 +83,18 @@ def _positive(text: str) -> int:
 def _measure(options: argparse.Namespace, plan: Plan) -> int:
     from kopfka_bench.brokers.targets import make_targets  # noqa: PLC0415
     from kopfka_bench.figures import Results  # noqa: PLC0415
+    from kopfka_bench.machine import raise_file_limit  # noqa: PLC0415
     from kopfka_bench.report.background import Background  # noqa: PLC0415
     from kopfka_bench.report.terminal import show  # noqa: PLC0415
     from kopfka_bench.report.writing import write  # noqa: PLC0415
     from kopfka_bench.scenarios.catalog import load  # noqa: PLC0415
     from kopfka_bench.session import Session  # noqa: PLC0415
 
+    raise_file_limit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # brokers and folders are cleared away
     names = [KOPFKA] if options.alone else [KOPFKA, APACHE_KAFKA]
     results = Results()
+    broken: list[str] = []
     begun = time.time()
     background = Background.of_this_machine(asdict(plan), compared=not options.alone)
     with (
@@ -99,9 +106,15 @@ def _measure(options: argparse.Namespace, plan: Plan) -> int:
             session.say(f"measuring {name}: {SCENARIOS[name]}…")
             session.scenario = scenario.TITLE
             results.aims[scenario.TITLE] = scenario.AIM
-            scenario.run(session)
+            try:
+                scenario.run(session)
+            except _BREAKS as error:  # the others are measured all the same
+                broken.append(name)
+                results.note(f"{name} broke: {type(error).__name__}: {error}")
     background = replace(background, seconds=round(time.time() - begun))
     show(results, background, names)
     if options.output is not None:
         print(f"written to {write(options.output, results, background)}")
-    return 0
+    if broken:
+        print(f"kopfka bench: {', '.join(broken)} broke, see the notes", file=sys.stderr)
+    return 1 if broken else 0

@@ -29,6 +29,19 @@ PRODUCTION_FLAGS = (
 )  # fmt: skip
 """How Apache Kafka's own scripts start it, with a heap of 1 GB: for measurements."""
 
+SETTINGS = {
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "log.cleaner.dedupe.buffer.size": "4194304",
+    # a killed broker is let in again once its old session is over: 9 s by default
+    "broker.heartbeat.interval.ms": "250",
+    "broker.session.timeout.ms": "1500",
+}
+"""What one node needs, and what keeps it small and soon back."""
+
 
 def serves(bootstrap: str) -> bool:
     """Tell whether a broker answers Metadata there."""
@@ -72,15 +85,7 @@ class ApacheKafka(ServerProcess):
             ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.data),
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
-            "log.cleaner.dedupe.buffer.size": "4194304",
-            # a killed broker is let in again once its old session is over: 9 s by default
-            "broker.heartbeat.interval.ms": "250",
-            "broker.session.timeout.ms": "1500",
+            **SETTINGS,
         }
 
     def command(self) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from kopfka_bench.brokers import kafka
 from kopfka_bench.brokers.java import KAFKA_VERSION
-from kopfka_bench.brokers.kafka import PRODUCTION_FLAGS
 from kopfka_bench.brokers.targets import HEAP, SETTINGS
 from kopfka_bench.machine import describe_machine, describe_versions, java_runtime
 
@@ -30,5 +30,7 @@ class Background:
         settings: dict[str, object] = {"both brokers": SETTINGS.replace("\n", " ").strip()}
         if compared:
             versions |= {"Apache Kafka": KAFKA_VERSION, "Java": java_runtime()}
-            settings["Apache Kafka's JVM"] = " ".join((f"-Xmx{HEAP}", *PRODUCTION_FLAGS))
+            also = " ".join(f"{name}={value}" for name, value in kafka.SETTINGS.items())
+            settings["Apache Kafka besides"] = also
+            settings["Apache Kafka's JVM"] = " ".join((f"-Xmx{HEAP}", *kafka.PRODUCTION_FLAGS))
         return cls(describe_machine(), versions, settings, plan, time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))

@@ -6,7 +6,6 @@ Each on a broker of its own, started over an empty folder.
 from __future__ import annotations
 
 import contextlib
-import resource
 import time
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,6 @@ _RATE = 100e6
 def run(session: Session) -> None:
     """Measure each broker; memory hardly varies, so at most twice."""
     plan = session.plan
-    raise_file_limit()
     for number, target in session.rounds(min(2, plan.rounds)):
         with target.running(f"footprint-{number}") as broker:
             wait_for_ack(broker.bootstrap, "first", create=True)
@@ -46,8 +44,11 @@ def run(session: Session) -> None:
                 session.add(f"{plan.connections:,} connections", broker.name, broker.used().rss, "MB")
             create_partitions(broker.bootstrap, "many", plan.partitions)
             session.add(f"{plan.partitions:,} partitions", broker.name, broker.used().rss, "MB")
-        with target.running(f"footprint-busy-{number}") as broker:
-            _busy(session, broker)
+            if not plan.combinations:
+                _busy(session, broker)
+        if plan.combinations:
+            with target.running(f"footprint-busy-{number}") as broker:
+                _busy(session, broker)
 
 
 def _busy(session: Session, broker: Broker) -> None:
@@ -72,10 +73,3 @@ def many_connections(broker: Broker, count: int) -> Iterator[None]:
             connection = stack.enter_context(RawConnection(broker.bootstrap, seconds=60))
             connection.call("api_versions", 0)
         yield
-
-
-def raise_file_limit() -> None:
-    """Let this process and the brokers it starts open as many files as the system allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard > soft else soft, hard))

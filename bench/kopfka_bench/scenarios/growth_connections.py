@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from kopfka_bench.protocol.ack import wait_for_ack
 from kopfka_bench.protocol.raw import RawConnection
-from kopfka_bench.scenarios.footprint import raise_file_limit
 from kopfka_bench.scenarios.probing import FIRST, look
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ _OF = "connections"
 
 def run(session: Session) -> None:
     """Let each broker grow step by step."""
-    raise_file_limit()
     for target in session.targets:
         with target.running("growth-connections") as broker, contextlib.ExitStack() as stack:
             wait_for_ack(broker.bootstrap, FIRST, create=True)

@@ -46,7 +46,8 @@ def run(session: Session) -> None:
                     break
                 records += fill(broker.bootstrap, _TOPIC, megabytes=number - had)
                 look(session, broker, _OF, number)
-                restart(session, broker, _OF, number, kill=True)
+                if session.plan.combinations or number == session.plan.growth_megabytes[-1]:
+                    restart(session, broker, _OF, number, kill=True)
                 restart(session, broker, _OF, number)
                 _look_up(session, broker, number, records)
                 had = number

@@ -34,7 +34,12 @@ def look(session: Session, broker: Broker, of: str, number: float) -> None:
 
 
 def restart(session: Session, broker: Broker, of: str, number: float, *, kill: bool = False) -> None:
-    """Stop or kill a broker, start it again, and add how long that took to the first acknowledged record."""
+    """Stop or kill a broker, start it again, and add how long that took to the first acknowledged record.
+
+    In the short form only kills are measured.
+    """
+    if not (kill or session.plan.combinations):
+        return
     if kill:
         broker.process.kill()
     else:
