@@ -83,10 +83,11 @@ def _usage_by_ps(pid: int) -> Usage:
 
 
 def _seconds(text: str) -> float:
+    days, _, rest = text.rpartition("-")
     total = 0.0
-    for part in text.replace("-", ":").split(":"):
+    for part in rest.split(":"):
         total = total * 60 + float(part)
-    return total
+    return total + 86_400 * int(days or 0)
 
 
 def describe_machine() -> dict[str, object]:

@@ -32,6 +32,8 @@ _BREAKS = (KopfkaError, OSError, subprocess.SubprocessError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, write; return the exit code."""
     options = parser().parse_args(argv)
+    # brokers and folders are cleared away, however this ends
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return _measure(options, chosen_plan(options))
     except _BREAKS as error:
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,7 +95,6 @@ def _measure(options: argparse.Namespace, plan: Plan) -> int:
     from kopfka_bench.session import Session  # noqa: PLC0415
 
     raise_file_limit()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # brokers and folders are cleared away
     names = [KOPFKA] if options.alone else [KOPFKA, APACHE_KAFKA]
     results = Results()
     broken: list[str] = []
