@@ -37,21 +37,24 @@ class Session:
                 yield number, target
 
     @contextlib.contextmanager
-    def brokers(self, data: str) -> Iterator[list[Broker]]:
-        """Run all targets beside each other over new folders; those who are not measured have nothing to do."""
-        if self.plan.shared:
+    def brokers(self, data: str, *, of_kafka: str = "") -> Iterator[list[Broker]]:
+        """Run all targets beside each other over new folders; those who are not measured have nothing to do.
+
+        `of_kafka` are settings of Apache Kafka, where it needs to be told to do as the other does.
+        """
+        if self.plan.shared and not of_kafka:
             if not self._running:
                 self._running = self._start("shared", self._stack)
             yield self._running
             return
         with contextlib.ExitStack() as stack:
-            yield self._start(data, stack)
+            yield self._start(data, stack, of_kafka)
 
-    def _start(self, data: str, stack: contextlib.ExitStack) -> list[Broker]:
+    def _start(self, data: str, stack: contextlib.ExitStack, of_kafka: str = "") -> list[Broker]:
         running = []
         for target in self.targets:
             stack.callback(shutil.rmtree, target.folder / data, ignore_errors=True)
-            running.append(stack.enter_context(target.running(data)))
+            running.append(stack.enter_context(target.running(data, of_kafka if target.name == APACHE_KAFKA else "")))
         return running
 
     def __enter__(self) -> Session:
