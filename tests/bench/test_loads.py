@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import kio.index
 import pytest
@@ -16,17 +16,10 @@ from kio.serial import entity_writer
 from kio.static.constants import EntityType
 
 from kopfka_bench.errors import RefusedError
-from kopfka_bench.load import workers
 from kopfka_bench.load.payloads import values
-from kopfka_bench.load.sockets import Load, closed_loop, synchronous
 from kopfka_bench.load.streams import Stream, check
-from kopfka_bench.load.topics import create_topic
 from kopfka_bench.protocol.frames import batch_of, commit_frame, fetch_frame, produce_frame
 from kopfka_bench.protocol.raw import build
-from support.processes import running_broker
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @given(st.data(), st.lists(st.binary(min_size=1, max_size=400), min_size=1, max_size=6))
@@ -95,14 +88,3 @@ def test_text_compresses_and_random_bytes_do_not() -> None:
     assert len(zlib.compress(b"".join(values(1000, text=False)))) > 400_000
     assert {len(value) for value in values(123, text=True)} == {123}
     assert values(50, text=True) == values(50, text=True)
-
-
-def test_loads_of_a_broker(tmp_path: Path) -> None:
-    with running_broker(tmp_path / "data") as broker:
-        create_topic(broker.bootstrap, "t", 2)
-        frame = produce_frame("t", {0: batch_of(3, 10), 1: batch_of(3, 10)})
-        done = workers.run(closed_loop, broker.bootstrap, [[frame]] * 3, Load(window=2, total=20))
-        assert done.results[0].requests == 20
-        assert synchronous(lambda: None, broker.bootstrap, frame, 0.05).requests > 0
-        with pytest.raises(workers.LoadError, match="error code 3"):
-            workers.run(closed_loop, broker.bootstrap, [[produce_frame("no", {0: batch_of(1, 1)})]], Load(total=1))
