@@ -12,7 +12,7 @@ from kopfka_bench.report.numbers import number, ratio, spread
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kopfka_bench.figures import Results
+    from kopfka_bench.figures import Growth, Results
     from kopfka_bench.report.background import Background
 
 
@@ -23,10 +23,8 @@ def show(results: Results, background: Background, targets: Sequence[str]) -> No
         console.print(" · ".join(f"{key}: {value}" for key, value in part.items()), style="dim", highlight=False)
     for scenario in results.scenarios():
         console.print(_table(results, scenario, targets))
-    for growth in results.growths():
-        for target in targets:
-            if words := growth.words(target):
-                console.print(f"{growth.name}, {target}: {words} {growth.of}", highlight=False)
+    if growths := list(results.growths()):
+        console.print(_growth_table(growths, targets))
     for text in results.notes:
         console.print(f"note: {text}", highlight=False)
     console.print(f"took {background.seconds:.0f} s", style="dim", highlight=False)
@@ -46,4 +44,16 @@ def _table(results: Results, scenario: str, targets: Sequence[str]) -> Table:
         cells = [number(figure.median(target)) for target in targets]
         name = f"  {figure.cost}" if figure.cost else figure.name
         table.add_row(name, figure.unit, *cells, last, style="dim" if figure.cost else None)
+    return table
+
+
+def _growth_table(growths: Sequence[Growth], targets: Sequence[str]) -> Table:
+    table = Table(title="how cost grows", title_justify="left", show_edge=False)
+    for title in ("figure", "unit", "broker", "number: figure", "slope"):
+        table.add_column(title)
+    for growth in growths:
+        for target in targets:
+            points = growth.points.get(target, ())
+            shown = "  ".join(f"{of:,.0f}: {number(value)}" for of, value in points)
+            table.add_row(growth.name, growth.unit, target, shown, growth.words(target))
     return table
