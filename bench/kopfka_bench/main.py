@@ -87,7 +87,7 @@ def _positive(text: str) -> int:
 def _measure(options: argparse.Namespace, plan: Plan) -> int:
     from kopfka_bench.brokers.targets import make_targets  # noqa: PLC0415
     from kopfka_bench.figures import Results  # noqa: PLC0415
-    from kopfka_bench.machine import raise_file_limit  # noqa: PLC0415
+    from kopfka_bench.machine import processor_ticks, raise_file_limit  # noqa: PLC0415
     from kopfka_bench.report.background import Background  # noqa: PLC0415
     from kopfka_bench.report.terminal import show  # noqa: PLC0415
     from kopfka_bench.report.writing import write  # noqa: PLC0415
@@ -98,7 +98,7 @@ def _measure(options: argparse.Namespace, plan: Plan) -> int:
     names = [KOPFKA] if options.alone else [KOPFKA, APACHE_KAFKA]
     results = Results()
     broken: list[str] = []
-    begun = time.time()
+    begun, before = time.time(), processor_ticks()
     background = Background.of_this_machine(asdict(plan), compared=not options.alone)
     with (
         tempfile.TemporaryDirectory(prefix="kopfka-bench-", dir=options.folder, ignore_cleanup_errors=True) as folder,
@@ -114,7 +114,7 @@ def _measure(options: argparse.Namespace, plan: Plan) -> int:
             except _BREAKS as error:  # the others are measured all the same
                 broken.append(name)
                 results.note(f"{name} broke: {type(error).__name__}: {error}")
-    background = replace(background, seconds=round(time.time() - begun))
+    background = background.ended(round(time.time() - begun), before, processor_ticks())
     show(results, background, names)
     if options.output is not None:
         print(f"written to {write(options.output, results, background)}")

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from kopfka_bench import machine
+from kopfka_bench.report.background import Background
 
 
 def test_a_process_uses_time_and_memory() -> None:
@@ -32,3 +33,9 @@ def test_ps_tells_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_reader_learns_of_machine_and_versions() -> None:
     assert {"processor", "cores", "memory_gb", "system"} <= set(machine.describe_machine())
     assert {"python", "kopfka", "confluent-kafka", "librdkafka", "commit"} <= set(machine.describe_versions())
+
+
+def test_a_run_tells_what_its_host_kept_from_it() -> None:
+    begun = Background({"cores": 2}, {}, {}, {}, "now")
+    assert begun.ended(5, (10, 100), (20, 300)).machine["processor_time_stolen_by_the_host"] == "5.0 %"
+    assert begun.ended(5, (0, 0), (0, 0)).machine["processor_time_stolen_by_the_host"] == "not known"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kopfka_bench.brokers import kafka
 from kopfka_bench.brokers.java import KAFKA_VERSION
@@ -34,3 +34,9 @@ class Background:
             settings["Apache Kafka besides"] = also
             settings["Apache Kafka's JVM"] = " ".join((f"-Xmx{HEAP}", *kafka.PRODUCTION_FLAGS))
         return cls(describe_machine(), versions, settings, plan, time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))
+
+    def ended(self, seconds: float, before: tuple[int, int], after: tuple[int, int]) -> Background:
+        """Return it with what is known at the end: how long it took, and what part of the processors others had."""
+        stolen, all_there_was = after[0] - before[0], after[1] - before[1]
+        part = f"{100 * stolen / all_there_was:.1f} %" if all_there_was > 0 else "not known"
+        return replace(self, seconds=seconds, machine=self.machine | {"processor_time_stolen_by_the_host": part})
