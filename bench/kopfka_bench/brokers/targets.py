@@ -26,6 +26,7 @@ SETTINGS = "group.initial.rebalance.delay.ms=0\nlog.retention.ms=-1\n"
 FSYNC = "log.flush.interval.messages=1\n"
 """Makes Apache Kafka sync before it answers `acks=all`, as the bundled broker always does."""
 _SAMPLE_SECONDS = 0.2
+_PATIENCE_SECONDS = 180.0  # with ten thousand partitions either takes its time, and a stop has to be a clean one
 
 
 @dataclass(slots=True)
@@ -102,9 +103,13 @@ class Target:
 
     def process(self, data: str, config: str = "") -> ServerProcess:
         """Return a broker over the data folder of that name, not yet started; `config` is added to both's settings."""
+        process: ServerProcess
         if self.name == KOPFKA:
-            return BrokerProcess(self.folder / data, SETTINGS + config)
-        return ApacheKafka(self.folder / data, SETTINGS + config, heap=HEAP, flags=PRODUCTION_FLAGS)
+            process = BrokerProcess(self.folder / data, SETTINGS + config)
+        else:
+            process = ApacheKafka(self.folder / data, SETTINGS + config, heap=HEAP, flags=PRODUCTION_FLAGS)
+        process.start_seconds = process.stop_seconds = _PATIENCE_SECONDS
+        return process
 
     @contextlib.contextmanager
     def running(self, data: str, config: str = "") -> Iterator[Broker]:

@@ -11,7 +11,7 @@ from kopfka_bench.protocol.raw import CLOSED, RawConnection, prepare, record_bat
 
 _CALLS = {"create_topics": 5, "produce": 9}
 _RETRIED = {"not_leader_or_follower", "unknown_topic_or_partition", "leader_not_available", "not_controller"}
-_SECONDS = 120
+_SECONDS = 180
 
 
 def prepare_ack() -> None:
@@ -25,7 +25,7 @@ def wait_for_ack(bootstrap: str, topic: str, *, create: bool) -> None:
 
     Raises:
         RefusedError: the broker answered with an error that waiting does not mend.
-        NotInTimeError: it took longer than two minutes.
+        NotInTimeError: it took longer than three minutes.
     """
     created = not create
 
