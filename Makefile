@@ -9,7 +9,9 @@ AWAIT_PROGRAMS ?= :
 # tests run side by side: each worker has brokers of its own
 WORKERS ?= 2
 AWAIT_CLUSTER ?= :
-ROOMS := wire runtime broker registry connect mirror streams operator console local cli
+# options of `make bench`, such as BENCH="--only start --rounds 2"
+BENCH ?=
+ROOMS := wire runtime broker registry connect mirror streams operator console local cli bench
 
 .PHONY: up test test-here test-cluster lint format crds lock bench compatibility image kind-up e2e soak fuzz clean help
 
@@ -50,8 +52,8 @@ lock: $(VENV)/installed-dev  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
 
-bench: $(VENV)/installed-dev  ## measure start, memory, throughput and latency on this machine
-	$(BIN)/python -m bench
+bench: $(VENV)/installed  ## measure side by side with Apache Kafka (needs Java 17, Maven), and write docs/benchmarks
+	$(KOPFKA) bench --output docs/benchmarks $(BENCH)
 
 compatibility: $(VENV)/installed-dev  ## drive every client, against Apache Kafka too, and write docs/compatibility.md
 	rm -rf build/compatibility
@@ -80,7 +82,7 @@ fuzz: $(VENV)/installed-dev  ## look for bytes that break the parsers, each targ
 	  -artifact_prefix=build/fuzz/$$target- build/fuzz/found-$$target build/fuzz/$$target || exit 1; done
 
 clean:          ## remove what the other targets made (not ~/.kopfka: that is `kopfka down --purge`)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
 
 # Two stamps: `make up` needs the product alone, the rest its tools as well.
 $(VENV)/bin/python:

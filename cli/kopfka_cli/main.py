@@ -12,6 +12,7 @@ COMMANDS = {
     "down": ("kopfka_local.commands.down", "stop what runs on this machine: [--purge]"),
     "broker": ("kopfka_broker.main", "run the bundled broker: --data DIR --listen HOST:PORT [--config FILE]"),
     "operator": ("kopfka_operator.main", "run the Kubernetes operator"),
+    "bench": ("kopfka_bench.main", "measure the bundled broker beside Apache Kafka: [--only SCENARIO…] [--short]"),
 }
 
 

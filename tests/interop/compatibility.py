@@ -15,6 +15,7 @@ from collections import defaultdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from kopfka_bench.brokers.java import KAFKA_VERSION
 from support.prerequisites import REPOSITORY
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ PASSED, FAILED = "passed", "failed"
 
 
 def _java() -> str:
-    found = re.search(r"<kafka.version>(.*)</kafka.version>", (HERE / "java" / "pom.xml").read_text())
-    assert found is not None
-    return found.group(1)
+    return KAFKA_VERSION
 
 
 def _go(module: str) -> Callable[[], str]:

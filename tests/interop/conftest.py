@@ -15,13 +15,13 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from interop.compatibility import FAILED, PASSED, note
+from kopfka_bench.protocol.raw import RawConnection, record_batch
 from support.differential import BASE_TIME, RECORDS, TOPIC, Side
 from support.java import JavaTools, kafka_classpath
 from support.kafka import running_kafka
 from support.logins import Guarded, IdentityProvider, running_guarded
 from support.prerequisites import need_java
 from support.processes import free_port, running_broker
-from support.raw_protocol import RawConnection, record_batch
 from support.secured import CONFIG as SECURED
 from support.secured import SecuredSide
 from support.waiting import eventually

@@ -8,8 +8,8 @@ import pytest
 from kio.index import load_entity_schema
 from kio.static.constants import EntityType
 
+from kopfka_bench.protocol.raw import RawConnection, known_versions, record_batch
 from kopfka_broker.features import FEATURES
-from support.raw_protocol import RawConnection, known_versions, record_batch
 
 pytestmark = pytest.mark.java
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kopfka_bench.protocol.raw import record_batch
 from support.differential import BASE_TIME, MISSING_ID, Scenarios, compare
-from support.raw_protocol import record_batch
 
 pytestmark = pytest.mark.java
 

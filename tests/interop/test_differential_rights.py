@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kopfka_bench.protocol.raw import known_versions, record_batch
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from support.differential import MISSING_ID, compare, masked
-from support.raw_protocol import known_versions, record_batch
 from support.secured import acl, sorted_by
 
 if TYPE_CHECKING:

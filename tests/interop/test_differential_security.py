@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kopfka_bench.protocol.raw import RawConnection
 from support.differential import Scenarios, compare
-from support.raw_protocol import RawConnection
 from support.secured import acl, acl_filter, sorted_by
 from support.waiting import eventually
 

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
+from kopfka_bench.protocol.raw import CLOSED, record_batch
 from support.differential import Scenarios, compare
-from support.raw_protocol import CLOSED, record_batch
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java

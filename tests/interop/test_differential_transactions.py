@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from kopfka_bench.protocol.raw import record_batch
 from support.differential import Scenarios, compare
-from support.raw_protocol import record_batch
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from interop.copies import check_copy, topics_to_copy
-from support.cache import built_once, digest, run_builder
+from kopfka_bench.brokers.cache import built_once, digest, run_builder
 from support.kafka import CODECS, stored_codecs
 from support.prerequisites import need_command
 

@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from kopfka_bench.protocol.raw import CLOSED, RawConnection
 from support.certificates import pem_keystore, subject
 from support.corpus import write_pairs
 from support.java import JavaProgram
 from support.java_lines import PRODUCER
-from support.raw_protocol import CLOSED, RawConnection
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java

@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from kopfka_bench.protocol.raw import RawConnection
 from support.java import JavaProgram
 from support.kafka import running_kafka
 from support.prerequisites import need_java
 from support.processes import running_broker
-from support.raw_protocol import RawConnection
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java

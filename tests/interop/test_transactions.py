@@ -11,11 +11,11 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from interop.conftest import Peer
+from kopfka_bench.protocol.raw import RawConnection
 from support.java import JavaProgram
 from support.kafka import ApacheKafka
 from support.prerequisites import need_java
 from support.processes import running_broker
-from support.raw_protocol import RawConnection
 from support.waiting import eventually
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.raw_protocol import CLOSED, RawConnection, known_versions
+from kopfka_bench.protocol.raw import CLOSED, RawConnection, known_versions
 from support.waiting import eventually
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Java programs of the tests: Apache Kafka's own jars, our small mains, and Kafka's command-line tools run in one JVM.
 
-Jars and classes are built once and live outside the tree (`support.cache`).
+Jars and classes are built once and live outside the tree; the jars are those that measurements use.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.cache import built_once, digest, run_builder
+from kopfka_bench.brokers import java
+from kopfka_bench.brokers.cache import built_once, digest, run_builder
 from support.prerequisites import need_java
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 SOURCES = Path(__file__).parents[1] / "interop" / "java"
-LAUNCH_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xss512k")
-"""What makes a JVM start fast and stay small; its steady speed is no matter for these tests."""
 
 _CALL_SECONDS = 60.0
 _DUMP_SECONDS = 2.0
@@ -41,45 +40,23 @@ def kafka_classpath() -> str:
     Skips (or fails, where everything is required) without a JDK and Maven.
     """
     need_java()
-    return build_classpath()
-
-
-def build_classpath() -> str:
-    """As `kafka_classpath`, for callers outside pytest: a JDK and Maven must be there."""
-    pom = SOURCES / "pom.xml"
-    libraries = built_once(f"java-{digest(pom)}", lambda folder: _resolve(pom, folder))
+    libraries = java.libraries()
     files = sorted(SOURCES.rglob("*.java"))
+    flags = ["-nowarn", "-proc:none", "--release", "17"]
     classes = built_once(
-        f"classes-{digest(pom, *files)}",
+        f"classes-{digest(java.POM, *files)}",
         lambda folder: run_builder(
-            [
-                "javac",
-                "-nowarn",
-                "-proc:none",
-                "--release",
-                "17",
-                "-cp",
-                f"{libraries}/*",
-                "-d",
-                str(folder),
-                *map(str, files),
-            ]
+            ["javac", *flags, "-cp", f"{libraries}/*", "-d", str(folder), *map(str, files)],
         ),
     )
     return os.pathsep.join((str(classes), f"{libraries}/*"))
 
 
 def java_command(
-    main: str,
-    *arguments: str,
-    heap: str = "128m",
-    properties: Mapping[str, str] | None = None,
-    flags: Sequence[str] = LAUNCH_FLAGS,
+    main: str, *arguments: str, heap: str = "128m", properties: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Return the command line that runs `main` with a small heap and logging of warnings to standard error."""
-    settings = {"log4j2.configurationFile": str(SOURCES / "log4j2.properties")} | dict(properties or {})
-    defines = [f"-D{name}={value}" for name, value in settings.items()]
-    return ["java", f"-Xmx{heap}", *flags, *defines, "-cp", kafka_classpath(), main, *arguments]
+    """Return the command line that runs `main`, of Apache Kafka or our own, in a JVM that starts fast."""
+    return java.java_command(main, *arguments, heap=heap, properties=properties, classpath=kafka_classpath())
 
 
 class JavaProgram:
@@ -213,7 +190,3 @@ def _dump_and_kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGQUIT)
     time.sleep(_DUMP_SECONDS)
     process.kill()
-
-
-def _resolve(pom: Path, folder: Path) -> None:
-    run_builder(["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"])

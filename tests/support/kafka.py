@@ -1,44 +1,32 @@
-"""A real Apache Kafka (KRaft, one combined node) on loopback: the peer that decides what is right.
-
-It has the surface of the bundled broker's process (`support.processes`), so a test can run against either.
-"""
+"""Apache Kafka as the peer that decides what is right; `kopfka_bench.brokers.kafka` has what measurements start too."""
 
 from __future__ import annotations
 
 import contextlib
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-
-from kopfka_runtime.settings import format_properties, parse_properties
-from support.java import LAUNCH_FLAGS, java_command
-from support.processes import ServerProcess, free_port
+from kopfka_bench.brokers import kafka
+from kopfka_bench.brokers.kafka import serves
+from support.prerequisites import need_java
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-CLUSTER_ID = "a29wZmthLWludGVyb3AtMQ"
+__all__ = ["CODECS", "ApacheKafka", "running_kafka", "serves", "stored_codecs"]
+
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 _ATTRIBUTES = 21  # offset 8, length 4, leader epoch 4, magic 1, checksum 4
-FEATURES = ("eligible.leader.replicas.version=0",)
-"""Off, as on a cluster upgraded to this version: it only moves `min.insync.replicas` to a dynamic default."""
-PRODUCTION_FLAGS = (
-    "-Xms1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
-    "-XX:+ExplicitGCInvokesConcurrent",
-)  # fmt: skip
-"""How Apache Kafka's own scripts start it, with a heap of 1 GB: for measurements."""
 
 
-def serves(bootstrap: str) -> bool:
-    """Tell whether a broker answers Metadata there."""
-    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 2000})
-    with contextlib.suppress(KafkaException):
-        return bool(client.list_topics(timeout=2).brokers)
-    return False
+class ApacheKafka(kafka.ApacheKafka):
+    """One combined broker and controller; where it cannot run the test is skipped."""
+
+    def format(self) -> None:
+        """Format the data folder if it is new."""
+        need_java()
+        super().format()
 
 
 def stored_codecs(data: Path, topic: str) -> set[str]:
@@ -52,86 +40,6 @@ def stored_codecs(data: Path, topic: str) -> set[str]:
             codecs.add(CODECS[attributes & 7])
             position += 12 + length
     return codecs
-
-
-class ApacheKafka(ServerProcess):
-    """One combined broker and controller."""
-
-    start_seconds = 60.0
-
-    def __init__(
-        self,
-        data: Path,
-        config: str = "",
-        port: int | None = None,
-        *,
-        heap: str = "512m",
-        flags: Sequence[str] = LAUNCH_FLAGS,
-        listeners: Sequence[str] = (),
-    ) -> None:
-        super().__init__(data, port)
-        self._heap = heap
-        self._listeners = listeners
-        self._flags = flags
-        self.controller_port = free_port()
-        given = parse_properties(config)
-        self.config.write_text(format_properties(self._settings(given.get("node.id", "0")) | given))
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def _settings(self, node: str) -> dict[str, str]:
-        return {
-            "process.roles": "broker,controller",
-            "node.id": node,
-            "controller.quorum.voters": f"{node}@127.0.0.1:{self.controller_port}",
-            "listeners": ",".join(
-                (f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://127.0.0.1:{self.controller_port}", *self._listeners)
-            ),
-            "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self.data),
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
-            "log.cleaner.dedupe.buffer.size": "4194304",
-            # a killed broker is let in again once its old session is over: 9 s by default
-            "broker.heartbeat.interval.ms": "250",
-            "broker.session.timeout.ms": "1500",
-        }
-
-    def command(self) -> list[str]:
-        """Return the command line that starts this broker, over a formatted data folder."""
-        return java_command("kafka.Kafka", str(self.config), heap=self._heap, flags=self._flags)
-
-    def start(self, *, wait: bool = True) -> None:
-        """Format the data folder if it is new, start the broker, and wait until it answers."""
-        self.format()
-        super().start(wait=wait)
-
-    def serves(self) -> bool:
-        """Tell whether it answers; it accepts connections before."""
-        return serves(self.bootstrap)
-
-    def format(self) -> None:
-        """Format the data folder if it is new."""
-        if not (self.data / "meta.properties").exists():
-            self.data.mkdir(parents=True, exist_ok=True)
-            self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.config), "-f", *FEATURES)
-
-    def _run(self, main: str, *arguments: str) -> None:
-        with self.log.open("ab") as log:
-            subprocess.run(
-                java_command(main, *arguments), stdout=log, stderr=log, check=True, timeout=self.start_seconds
-            )
-
-    def stop(self) -> int:
-        """End it with SIGTERM, with SIGKILL where that takes too long, and return its exit code."""
-        try:
-            return super().stop()
-        except subprocess.TimeoutExpired:
-            assert self.process is not None
-            self.kill()
-            return self.process.returncode
 
 
 @contextlib.contextmanager

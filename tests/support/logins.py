@@ -28,9 +28,9 @@ from confluent_kafka.admin import (
 )
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from kopfka_bench.brokers.java import LAUNCH_FLAGS
 from kopfka_runtime.settings import format_properties
 from support.certificates import Authority, pem_keystore, server_settings, subject
-from support.java import LAUNCH_FLAGS
 from support.kafka import ApacheKafka
 from support.prerequisites import need_java
 from support.processes import BrokerProcess, free_port

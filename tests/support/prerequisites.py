@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from kopfka_bench.brokers.java import java_version
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -40,16 +40,6 @@ def need_command(name: str, how: str) -> str:
     if path is None:
         lacking(f"{name} is not on PATH: {how}")
     return str(path)
-
-
-@functools.cache
-def java_version() -> int:
-    """Return the major version of `java` on PATH, 0 where there is none."""
-    if not shutil.which("java"):
-        return 0
-    text = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
-    digits = text.partition('"')[2].partition(".")[0]
-    return int(digits) if digits.isdigit() else 0
 
 
 def need_java() -> None:

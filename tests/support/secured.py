@@ -10,8 +10,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kopfka_bench.protocol.raw import CLOSED, RawConnection
 from support.differential import Side
-from support.raw_protocol import CLOSED, RawConnection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,32 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from kopfka_bench.brokers.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-T = TypeVar("T")
-
-
-def eventually(check: Callable[[], T], *, seconds: float = 30.0, every: float = 0.05, what: str = "") -> T:
-    """Call `check` until it returns something true, and return that; an AssertionError of `check` counts as not yet.
-
-    Raises:
-        AssertionError: it did not come true within `seconds`.
-    """
-    deadline = time.monotonic() + seconds
-    last: object = None
-    while True:
-        try:
-            last = check()
-            if last:
-                return last  # type: ignore[return-value]
-        except AssertionError as error:
-            last = error
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what or check} did not come true within {seconds} s; last: {last!r}")
-        time.sleep(every)
+__all__ = ["eventually", "eventually_async"]
 
 
 async def eventually_async(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.groups.harness import Cluster, Log
+from kopfka_bench.protocol.raw import RawConnection
 from kopfka_broker.groups import GroupCoordinator, GroupSettings, OffsetsRecord
 from kopfka_wire.batches import split_batches
 from kopfka_wire.records import decode_batch
@@ -16,7 +17,6 @@ from support.java import JavaTools
 from support.kafka import running_kafka
 from support.prerequisites import need_java
 from support.processes import running_broker
-from support.raw_protocol import RawConnection
 from support.waiting import eventually
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What tests build once and keep outside the tree: in `$KOPFKA_CACHE`, or `~/.cache/kopfka`.
+"""What measurements and tests build once and keep outside the tree: in `$KOPFKA_CACHE`, or `~/.cache/kopfka`.
 
 Each thing has a folder named by a hash of what it is made from. It is made under a lock and put in place by a rename:
 test runs started together build it once, and a run that is killed leaves nothing half done.
@@ -15,14 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kopfka_bench.errors import BuildError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _BUILD_SECONDS = 900
-
-
-class BuildError(RuntimeError):
-    """A program that tests need could not be built; the message is what the builder said."""
 
 
 def cache_folder() -> Path:

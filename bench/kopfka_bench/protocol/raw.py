@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import crc32c
 import kio.index
+from kio.schema.index import schema_name_map
 from kio.serial import entity_reader, entity_writer
 from kio.serial.errors import OutOfBoundValue
 from kio.static.constants import EntityType
@@ -46,28 +47,21 @@ class RawConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._socket.close()
 
     def call(self, api: str, version: int, **fields: Any) -> Any:
         """Send a request and return its answer as plain data, or `CLOSED` when the broker closes the connection."""
         self._correlation += 1
-        schema = kio.index.load_entity_schema(api, version, EntityType.request)
-        response = kio.index.load_entity_schema(api, version, EntityType.response)
-        body = io.BytesIO()
-        header = schema.__header_schema__
-        head = {"request_api_key": schema.__api_key__, "request_api_version": version, "client_id": "raw"}
-        _writer(header)(body, build(header, head | {"correlation_id": self._correlation}))
-        _writer(schema)(body, build(schema, fields))
-        answer = self.exchange(body.getvalue())
+        answer = self.exchange(encode(api, version, fields, self._correlation))
         if answer is None:
             return CLOSED
-        got, used = _reader(response.__header_schema__)(answer, 0)
-        assert got.correlation_id == self._correlation
-        try:
-            entity, _ = _reader(response)(answer, used)
-        except OutOfBoundValue:  # kio knows no time before 1970, and Kafka says -1 where there is none
-            entity, _ = kopfka_wire.reading.reader(response)(answer, used)
-        return plain(entity)
+        correlation, entity = decode(api, version, answer)
+        assert correlation == self._correlation
+        return entity
 
     def log_in(self, user: str, password: str) -> Any:
         """Authenticate by SASL/PLAIN; return the answer to it."""
@@ -78,14 +72,18 @@ class RawConnection:
         """Send one frame and return the frame that comes back, None where the connection is closed instead."""
         try:
             self._socket.sendall(struct.pack(">i", len(request)) + request)
-            size = self.read(4)
-            return None if size is None else self.read(struct.unpack(">i", size)[0])
+            return self.receive()
         except ConnectionError:
             return None
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
         self._socket.sendall(data)
+
+    def receive(self) -> bytes | None:
+        """Return the next frame that comes, None where the connection ends before."""
+        size = self.read(4)
+        return None if size is None else self.read(struct.unpack(">i", size)[0])
 
     def read(self, size: int) -> bytes | None:
         """Read that many bytes; None where the connection ends before."""
@@ -98,14 +96,42 @@ class RawConnection:
         return bytes(data)
 
 
+def encode(api: str, version: int, fields: Mapping[str, Any], correlation: int = 0) -> bytes:
+    """Return a request with its header, without the size that goes before it on the wire."""
+    schema = _schema(api, version, EntityType.request)
+    body = io.BytesIO()
+    header = schema.__header_schema__
+    head = {"request_api_key": schema.__api_key__, "request_api_version": version, "client_id": "raw"}
+    _writer(header)(body, build(header, head | {"correlation_id": correlation}))
+    _writer(schema)(body, build(schema, fields))
+    return body.getvalue()
+
+
+def decode(api: str, version: int, answer: bytes) -> tuple[int, Any]:
+    """Return the correlation id of an answer, and the answer as plain data."""
+    response = _schema(api, version, EntityType.response)
+    header, used = _reader(response.__header_schema__)(answer, 0)
+    try:
+        entity, _ = _reader(response)(answer, used)
+    except OutOfBoundValue:  # kio knows no time before 1970, and Kafka says -1 where there is none
+        entity, _ = kopfka_wire.reading.reader(response)(answer, used)
+    return header.correlation_id, plain(entity)
+
+
 def prepare(api: str, version: int) -> None:
     """Load what a call of that version needs, so that the first call takes no longer than the next."""
     for kind in (EntityType.request, EntityType.response):
-        schema = kio.index.load_entity_schema(api, version, kind)
+        schema = _schema(api, version, kind)
         for message in (schema, schema.__header_schema__):
             _writer(message)
             _reader(message)
-    _hints(kio.index.load_entity_schema(api, version, EntityType.request))
+    _hints(_schema(api, version, EntityType.request))
+
+
+def _schema(api: str, version: int, kind: EntityType) -> Any:
+    return kio.index.load_entity_schema(
+        api, version, typing.cast("Any", kind)
+    )  # its type tells nothing of what messages have beside
 
 
 @functools.cache
@@ -121,15 +147,15 @@ def _reader(schema: type) -> Any:
 @functools.cache
 def known_versions(api: str) -> tuple[int, ...]:
     """Return the versions of an API whose messages can be built here."""
-    return tuple(sorted(kio.index.schema_name_map[api]))
+    return tuple(sorted(schema_name_map[api]))
 
 
 def api_names() -> dict[int, str]:
     """Return the name of each API by its key."""
     names = {}
-    for name in kio.index.schema_name_map:
+    for name in schema_name_map:
         try:
-            names[kio.index.load_entity_schema(name, known_versions(name)[-1], EntityType.request).__api_key__] = name
+            names[_schema(name, known_versions(name)[-1], EntityType.request).__api_key__] = name
         except kio.index.UnknownEntity:
             continue
     return names
@@ -187,7 +213,7 @@ def _neutral(hint: Any, kind: str | None) -> Any:
     return _NEUTRAL.get(str(kind), 0)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
     """Turn an answer into dicts, lists and simple values; error codes become their names."""
     if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -1,0 +1,1 @@
+"""What figures become: a table in the terminal, Markdown, charts as SVG, JSON."""

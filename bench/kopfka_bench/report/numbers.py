@@ -1,0 +1,32 @@
+"""How figures are written, the same in the terminal, in Markdown and in charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kopfka_bench.figures import Figure, Ratio
+
+
+def number(value: float | None) -> str:
+    """Return a figure with three digits that count, empty for none."""
+    if value is None:
+        return ""
+    size = abs(value)
+    if size >= 10_000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size else "0"
+
+
+def ratio(of: Ratio | None) -> str:
+    """Return how many times better, with the worst and the best round."""
+    if of is None:
+        return ""
+    spread = "" if of.lowest == of.highest else f" ({of.lowest:.2f}–{of.highest:.2f})"
+    return f"{of.value:.2f}×{spread}"
+
+
+def spread(figure: Figure, target: str) -> str:
+    """Return the lowest and the highest sample, empty where there is one only."""
+    samples = figure.samples.get(target, [])
+    return f"{number(min(samples))}–{number(max(samples))}" if len(samples) > 1 else ""

@@ -1,0 +1,1 @@
+"""What is measured: a module each, found by its name in `catalog`."""

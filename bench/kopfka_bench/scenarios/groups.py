@@ -1,0 +1,69 @@
+"""Groups: rebalancing a classic group of many members, and many groups that each commit once a second.
+
+Members and groups are plain connections with encoded requests, so that the coordinator is what takes the time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from kopfka_bench.figures import percentile
+from kopfka_bench.load import workers
+from kopfka_bench.load.committing import commit_once
+from kopfka_bench.load.members import rebalances
+from kopfka_bench.load.sockets import Load, paced
+from kopfka_bench.load.topics import create_topic
+from kopfka_bench.load.warming import warm
+from kopfka_bench.protocol.frames import commit_frame
+
+if TYPE_CHECKING:
+    from kopfka_bench.brokers.targets import Broker
+    from kopfka_bench.session import Session
+
+TITLE = "groups"
+AIM = "2×"
+_TOPIC = "committed"
+_CONNECTIONS = 20
+_REBALANCES = 10
+
+
+def run(session: Session) -> None:
+    """Measure both in turns."""
+    plan = session.plan
+    names = [f"group-{number}" for number in range(plan.groups)]
+    with session.brokers("groups") as brokers:
+        for broker in brokers:
+            warm(broker.bootstrap, plan.warm_seconds)
+            create_topic(broker.bootstrap, _TOPIC)
+            commit_once(broker.bootstrap, _TOPIC, names)
+        for _, broker in session.turns(brokers):
+            _rebalance(session, broker)
+        for _, broker in session.turns(brokers):
+            _commit(session, broker, names)
+
+
+def _rebalance(session: Session, broker: Broker) -> None:
+    members = session.plan.members
+    ran: workers.Done[list[float]]
+    with broker.metered() as meter:
+        group = f"rebalanced-{uuid.uuid4()}"
+        ran = workers.run(rebalances, broker.bootstrap, group, members, _REBALANCES)
+    (times,) = ran.results
+    name = f"rebalance of {members} members"
+    session.add(name, broker.name, percentile(sorted(times), 0.5) * 1000, "ms")
+    session.cost(name, broker.name, meter, requests=_REBALANCES, client=ran.cpu / ran.seconds)
+
+
+def _commit(session: Session, broker: Broker, names: list[str]) -> None:
+    frames = [commit_frame(name, _TOPIC) for name in names]
+    load = Load(seconds=session.plan.seconds, rate=len(frames))
+    ran: workers.Done[Any]
+    with broker.metered() as meter:
+        ran = workers.run(paced, broker.bootstrap, frames, _CONNECTIONS, load)
+    (got,) = ran.results
+    name = f"{len(frames):,} groups commit every second"
+    session.add(f"{name}, p50", broker.name, percentile(got.times, 0.5) * 1000, "ms")
+    session.add(f"{name}, p99", broker.name, percentile(got.times, 0.99) * 1000, "ms")
+    session.add(f"{name}, CPU of the broker", broker.name, 100 * meter.cpu / got.seconds, "% of a core")
+    session.cost(name, broker.name, meter, requests=got.requests, client=ran.cpu / ran.seconds)
