@@ -6,8 +6,8 @@ KOPFKA := $(BIN)/kopfka
 IMAGE ?= kopfka:dev
 # commands that return when kubectl and helm, and a real cluster, are there: for CI, which makes them meanwhile
 AWAIT_PROGRAMS ?= :
-# tests run side by side: each worker has brokers of its own
-WORKERS ?= 2
+# tests run side by side, each worker with brokers of its own: one more than cores, as many wait
+WORKERS ?= 3
 AWAIT_CLUSTER ?= :
 # options of `make bench`, such as BENCH="--only start --rounds 2"
 BENCH ?=

@@ -49,7 +49,7 @@ def kafka_classpath() -> str:
             ["javac", *flags, "-cp", f"{libraries}/*", "-d", str(folder), *map(str, files)],
         ),
     )
-    return os.pathsep.join((str(classes), f"{libraries}/*"))
+    return os.pathsep.join((f"{libraries}/*", str(classes)))
 
 
 def java_command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kopfka_bench.brokers import kafka
 from kopfka_bench.brokers.kafka import serves
+from support.java import kafka_classpath
 from support.prerequisites import need_java
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class ApacheKafka(kafka.ApacheKafka):
         """Format the data folder if it is new."""
         need_java()
         super().format()
+
+    def classpath(self) -> str:
+        """Return where its classes are, plug-ins of the tests among them."""
+        return kafka_classpath()
 
 
 def stored_codecs(data: Path, topic: str) -> set[str]:

@@ -6,13 +6,15 @@ It has the surface of the bundled broker's process (`processes`), so either can 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from kopfka_bench.brokers.java import LAUNCH_FLAGS, java_command
+from kopfka_bench.brokers.cache import built_once, digest, run_builder
+from kopfka_bench.brokers.java import LAUNCH_FLAGS, POM, archive, java_command, libraries
 from kopfka_bench.brokers.processes import ServerProcess, free_port
 from kopfka_runtime.settings import format_properties, parse_properties
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLUSTER_ID = "a29wZmthLWludGVyb3AtMQ"
+_FORMATTED = ("meta.properties", "bootstrap.checkpoint")
 FEATURES = ("eligible.leader.replicas.version=0",)
 """Off, as on a cluster upgraded to this version: it only moves `min.insync.replicas` to a dynamic default."""
 PRODUCTION_FLAGS = (
@@ -90,10 +93,18 @@ class ApacheKafka(ServerProcess):
 
     def command(self) -> list[str]:
         """Return the command line that starts this broker, over a formatted data folder."""
-        return java_command("kafka.Kafka", str(self.config), heap=self._heap, flags=self._flags)
+        return java_command(
+            "kafka.Kafka", str(self.config), heap=self._heap, flags=self._flags, classpath=self.classpath()
+        )
+
+    def classpath(self) -> str:
+        """Return where its classes are: Apache Kafka's jars first."""
+        return f"{libraries()}/*"
 
     def start(self, *, wait: bool = True) -> None:
         """Format the data folder if it is new, start the broker, and wait until it answers."""
+        if self._flags is LAUNCH_FLAGS:
+            built_once(archive().parent.name, _archive_classes)
         self.format()
         super().start(wait=wait)
 
@@ -102,16 +113,22 @@ class ApacheKafka(ServerProcess):
         return serves(self.bootstrap)
 
     def format(self) -> None:
-        """Format the data folder if it is new."""
-        if not (self.data / "meta.properties").exists():
-            self.data.mkdir(parents=True, exist_ok=True)
-            self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self.config), "-f", *FEATURES)
+        """Format the data folder if it is new: with what the storage tool wrote once, as it takes a JVM of its own."""
+        if (self.data / "meta.properties").exists():
+            return
+        formatted = built_once(f"formatted-{digest(POM)}", self._format)
+        self.data.mkdir(parents=True, exist_ok=True)
+        for name in _FORMATTED:
+            shutil.copy(formatted / name, self.data)
+        node = parse_properties(self.config.read_text())["node.id"]
+        meta = self.data / "meta.properties"
+        meta.write_text(format_properties(parse_properties(meta.read_text()) | {"node.id": node}))
 
-    def _run(self, main: str, *arguments: str) -> None:
-        with self.log.open("ab") as log:
-            subprocess.run(
-                java_command(main, *arguments), stdout=log, stderr=log, check=True, timeout=self.start_seconds
-            )
+    def _format(self, folder: Path) -> None:
+        config = folder / "format.properties"
+        config.write_text(format_properties(self._settings("0") | {"log.dirs": str(folder)}))
+        command = ("format", "-t", CLUSTER_ID, "-c", str(config), "-f", *FEATURES)
+        run_builder(java_command("kafka.tools.StorageTool", *command))
 
     def stop(self) -> int:
         """End it with SIGTERM, with SIGKILL where that takes too long, and return its exit code."""
@@ -121,3 +138,12 @@ class ApacheKafka(ServerProcess):
             assert self.process is not None
             self.kill()
             return self.process.returncode
+
+
+def _archive_classes(folder: Path) -> None:
+    """Start a broker once to note which classes it loads, and how they look in memory, when it stops."""
+    flags = (*LAUNCH_FLAGS, f"-XX:ArchiveClassesAtExit={folder / archive().name}")
+    broker = ApacheKafka(folder / "data", flags=flags)
+    broker.start()
+    broker.stop()
+    shutil.rmtree(broker.data)
