@@ -1,7 +1,7 @@
 """Every workload at once under every fault, judged by the checker: no anomaly, whatever was killed, cut or full.
 
 `KOPFKA_SOAK_SECONDS` says how long (`make soak`), in rounds of some minutes with a broker of their own; without it,
-three minutes of it. `KOPFKA_SOAK_AGAINST=apache-kafka` puts Apache Kafka in the broker's place, to judge the checker by.
+three minutes. `KOPFKA_SOAK_AGAINST=apache-kafka` puts Apache Kafka in the broker's place, to judge by.
 """
 
 from __future__ import annotations
