@@ -1,4 +1,4 @@
-"""How tests are dealt out to workers (`pytest -n`): a file stays whole, `interop` shares its brokers on one worker."""
+"""How tests are dealt out to workers (`pytest -n`): a file stays whole, files that share brokers stay together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from support.prerequisites import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
 # a busy machine is no failure: how long an example takes says nothing of what it shows
 settings.register_profile("kopfka", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,11 +19,24 @@ settings.load_profile("kopfka")
 INTEROP = REPOSITORY / "tests" / "interop"
 OWN_BROKERS = frozenset({"test_java_clients.py", "test_transaction_files.py", "test_dump_log_segments.py"})
 """Files of `interop` that start brokers of their own anyway."""
+SHARING = {
+    "interop: answers": ("test_differential", "test_security"),
+    "interop: transactions and tools": ("test_transactions", "test_streams", "test_share_groups", "test_tools"),
+    "interop: clients": ("test_",),
+}
+"""How the names of files begin that share one pair of brokers; each of these takes a few minutes."""
+LONG = "faults/test_promises.py"
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Put every test into the group that one worker runs."""
+@pytest.hookimpl(tryfirst=True)  # before groups are read from the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put every test into the group that one worker runs; the longest groups come first, so that none ends alone."""
     for item in items:
-        shared = INTEROP in item.path.parents and item.path.name not in OWN_BROKERS
-        group = "interop" if shared else str(item.path.relative_to(REPOSITORY))
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    items.sort(key=lambda item: 0 if str(item.path).endswith(LONG) else 1 if INTEROP in item.path.parents else 2)
+
+
+def _group(path: Path) -> str:
+    if INTEROP not in path.parents or path.name in OWN_BROKERS:
+        return str(path.relative_to(REPOSITORY))
+    return next(group for group, names in SHARING.items() if path.name.startswith(names))

@@ -107,7 +107,8 @@ def test_a_folder_in_use(tmp_path):
 def test_a_wrong_configuration(tmp_path, text, why):
     config = tmp_path / "server.properties"
     config.write_text(text)
-    line = fails("--data", str(tmp_path / "d"), "--listen", f"127.0.0.1:{free_port()}", "--config", str(config))
+    listen = f"127.0.0.1:{free_port()}"
+    line = fails("--data", str(tmp_path / "d"), "--listen", listen, "--health", "off", "--config", str(config))
     assert why in line
     assert not (tmp_path / "d").exists()
 

@@ -105,6 +105,7 @@ def test_what_was_accepted_never_comes_again_although_the_broker_is_killed(tmp_p
                 broker.kill()
                 broker.start()
             eventually(lambda: lag(broker.bootstrap, "workers") == 0, seconds=60, every=0.2, what="everything accepted")
+            eventually(lambda: all(map(Story(reading.lines()).final, range(count))), what="every reader to say so")
             reading.kill()
             lines = reading.lines()
     story = Story(lines)

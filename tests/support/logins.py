@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -34,6 +35,7 @@ from support.certificates import Authority, pem_keystore, server_settings, subje
 from support.kafka import ApacheKafka
 from support.prerequisites import need_java
 from support.processes import BrokerProcess, free_port
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,3 +282,8 @@ def _prepare(admin: AdminClient) -> None:
     for futures in (admin.create_topics(topics), admin.create_acls(acls), admin.alter_user_scram_credentials(changes)):
         for made in futures.values():
             made.result(timeout=30)
+    # Apache Kafka's authorizer learns of them beside all else
+    every = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+    )
+    eventually(lambda: len(admin.describe_acls(every).result(timeout=30)) == len(acls), what="ACLs to be in force")

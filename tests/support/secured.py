@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_bench.protocol.raw import CLOSED, RawConnection
 from support.differential import Side
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,11 +86,22 @@ class SecuredSide(Side):
         answer = self.call("create_acls", 3, creations=list(acls))
         assert {result["error_code"] for result in answer["results"]} == {"none"}, answer
         self.settle()
+        eventually(lambda: all(map(self._in_force, acls)), what="ACLs to be in force")
 
     def forget_acls(self) -> None:
         """Remove every ACL and wait until that is in force."""
         self.call("delete_acls", 3, filters=[acl_filter()])
         self.settle()
+        eventually(lambda: not self._resources(), what="ACLs to be gone")
+
+    def _in_force(self, wanted: dict[str, Any]) -> bool:
+        same = {f"{field}_filter": wanted[field] for field in ("resource_type", "resource_name", "principal", "host")}
+        kind = {field: wanted[field] for field in ("operation", "permission_type")}
+        return bool(self._resources(pattern_type_filter=wanted["resource_pattern_type"], **same, **kind))
+
+    def _resources(self, **fields: Any) -> Any:
+        """Return the ACLs that the authorizer knows: it learns of them beside all else."""
+        return self.call("describe_acls", 3, **acl_filter(**fields))["resources"]
 
     def settle(self) -> None:
         """Wait until every change made so far can be seen (see `Side.settle`)."""
