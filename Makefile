@@ -25,7 +25,7 @@ test: lint      ## everything that can run on this machine; what lacks its prere
 	@$(MAKE) --no-print-directory -j2 -Oline test-here test-cluster
 
 test-here: $(VENV)/installed-dev
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not kubectl and not kubernetes"
+	$(BIN)/pytest -n $(WORKERS) -m "not kubectl and not kubernetes"
 
 # beside the others: these wait for a cluster more than they work
 test-cluster: $(VENV)/installed-dev

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,12 +28,22 @@ SHARING = {
 LONG = "faults/test_promises.py"
 
 
-@pytest.hookimpl(tryfirst=True)  # before groups are read from the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put every test into the group that one worker runs; the longest groups come first, so that none ends alone."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    """Have the longest groups come first, so that none ends alone."""
     items.sort(key=lambda item: 0 if str(item.path).endswith(LONG) else 1 if INTEROP in item.path.parents else 2)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out whole groups, in their order."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(REPOSITORY / nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
 
 
 def _group(path: Path) -> str:
