@@ -59,6 +59,7 @@ class Side:
     version: int
     connection: RawConnection | None = None
     last: str = ""  # the request sent last, for messages
+    settled: int = 0  # topics made to wait for changes
 
     def call(self, api: str, version: int | None = None, **fields: Any) -> Any:
         """Send a request, in the scenario's version unless told otherwise."""
@@ -106,9 +107,16 @@ class Side:
         eventually(usable)
 
     def settle(self) -> None:
-        """Wait until every change made so far can be seen: one made later can be, and changes are taken in order."""
-        own, self.own = self.own, f"{self.own}-later"
-        self.create()
+        """Wait until every change made so far can be seen.
+
+        Changes are taken in order, several at a time, and a topic of such a lot can be used before all else of it is
+        known. So what comes with the first topic, or before it, is seen for sure when the second can be used.
+        """
+        own = self.own
+        for _ in range(2):
+            self.settled += 1
+            self.own = f"settled-{own}-{self.settled}"
+            self.create()
         self.own = own
 
     def produce(

@@ -6,13 +6,11 @@ but those a scenario gives them.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kopfka_bench.protocol.raw import CLOSED, RawConnection
 from support.differential import Side
-from support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +32,6 @@ sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 {_LISTENER}.scram-sha-512.sasl.jaas.config={_MODULES}.scram.ScramLoginModule required;
 """
 """For a broker with a listener SASL_PLAINTEXT beside the plain one."""
-
-_numbers = itertools.count(1)
 
 
 def client_config(user: str, password: str | None = None, mechanism: str = "PLAIN", **options: str) -> dict[str, str]:
@@ -86,28 +82,11 @@ class SecuredSide(Side):
         answer = self.call("create_acls", 3, creations=list(acls))
         assert {result["error_code"] for result in answer["results"]} == {"none"}, answer
         self.settle()
-        eventually(lambda: all(map(self._in_force, acls)), what="ACLs to be in force")
 
     def forget_acls(self) -> None:
         """Remove every ACL and wait until that is in force."""
         self.call("delete_acls", 3, filters=[acl_filter()])
         self.settle()
-        eventually(lambda: not self._resources(), what="ACLs to be gone")
-
-    def _in_force(self, wanted: dict[str, Any]) -> bool:
-        same = {f"{field}_filter": wanted[field] for field in ("resource_type", "resource_name", "principal", "host")}
-        kind = {field: wanted[field] for field in ("operation", "permission_type")}
-        return bool(self._resources(pattern_type_filter=wanted["resource_pattern_type"], **same, **kind))
-
-    def _resources(self, **fields: Any) -> Any:
-        """Return the ACLs that the authorizer knows: it learns of them beside all else."""
-        return self.call("describe_acls", 3, **acl_filter(**fields))["resources"]
-
-    def settle(self) -> None:
-        """Wait until every change made so far can be seen (see `Side.settle`)."""
-        own, self.own = self.own, f"settled-{next(_numbers)}"
-        self.create()
-        self.own = own
 
 
 def acl(user: str, operation: int, resource_type: int = 2, name: str = "*", **fields: Any) -> dict[str, Any]:
