@@ -24,10 +24,10 @@ _ATTRIBUTES = 21  # offset 8, length 4, leader epoch 4, magic 1, checksum 4
 class ApacheKafka(kafka.ApacheKafka):
     """One combined broker and controller; where it cannot run the test is skipped."""
 
-    def format(self) -> None:
-        """Format the data folder if it is new."""
+    def start(self, *, wait: bool = True) -> None:
+        """Format the data folder if it is new, start the broker, and wait until it answers."""
         need_java()
-        super().format()
+        super().start(wait=wait)
 
     def classpath(self) -> str:
         """Return where its classes are, plug-ins of the tests among them."""
