@@ -8,13 +8,14 @@ import urllib.request
 import pytest
 from confluent_kafka import Producer
 
+from support.java import JavaProgram
 from support.processes import running_broker
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java
 
 CLIENT_METRICS = "org.apache.kafka.tools.ClientMetricsCommand"
-PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
+PRODUCER = "org.apache.kafka.tools.VerifiableProducer"
 
 
 @pytest.mark.client("Java", "client metrics")
@@ -42,10 +43,23 @@ def test_java_and_librdkafka_send_what_a_subscription_asks_for(tools, tmp_path):
         producer.produce("t", b"x")
         producer.flush(10)
         eventually(lambda: of("librdkafka") or of("confluent-kafka-python"), what="librdkafka's metrics")
-        client = "client.id=console"
-        tools.run(PRODUCER, *at, "--topic", "t", "--command-property", client, stdin="a\nb\n" * 1000)
-        eventually(lambda: of("apache-kafka-java"), what="metrics of the Java producer")
-        names = {name for name, labels in of("apache-kafka-java") if labels["client_id"] == "console"}
-        assert any(name.startswith("org_apache_kafka_producer_connection_creation") for name in names)
-        assert {labels["client_id"] for _, labels in series()} >= {"rd", "console"}
+        (tmp_path / "producer.properties").write_text("client.id=java\n")
+        arguments = (
+            *at,
+            "--topic",
+            "t",
+            "--throughput",
+            "50",
+            "--command-config",
+            str(tmp_path / "producer.properties"),
+        )
+
+        def of_java():
+            names = {name for name, labels in of("apache-kafka-java") if labels["client_id"] == "java"}
+            return any(name.startswith("org_apache_kafka_producer_connection_creation") for name in names)
+
+        # one that ends on its own may do so before it has heard of the subscription
+        with JavaProgram(tmp_path / "producer", PRODUCER, *arguments):
+            eventually(of_java, what="metrics of the Java producer")
+        assert {labels["client_id"] for _, labels in series()} >= {"rd", "java"}
         tools.run(CLIENT_METRICS, *at, "--delete", "--name", "all")
