@@ -9,6 +9,8 @@ AWAIT_PROGRAMS ?= :
 # tests run side by side, each worker with brokers of its own: one more than cores, as many wait
 WORKERS ?= 3
 AWAIT_CLUSTER ?= :
+# a command for the time when only those that wait for a cluster are left
+MEANWHILE ?= :
 # options of `make bench`, such as BENCH="--only start --rounds 2"
 BENCH ?=
 ROOMS := wire runtime broker registry connect mirror streams operator console local cli bench
@@ -26,6 +28,7 @@ test: lint      ## everything that can run on this machine; what lacks its prere
 
 test-here: $(VENV)/installed-dev
 	$(BIN)/pytest -n $(WORKERS) -m "not kubectl and not kubernetes"
+	@$(MEANWHILE)
 
 # beside the others: these wait for a cluster more than they work
 test-cluster: $(VENV)/installed-dev
