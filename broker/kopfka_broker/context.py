@@ -11,6 +11,8 @@ from kopfka_broker.security.principal import ANONYMOUS, Principal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kopfka_broker.apis.repeated_produce import RepeatedProduce
+
 
 @dataclass(slots=True)
 class Caller:
@@ -32,6 +34,8 @@ class Caller:
     software_version: str = "unknown"
     muted_until: float = 0.0
     """By `time.monotonic()`: no request of it starts before."""
+    repeated: RepeatedProduce | None = None
+    """What it has produced before, by which the next request is known."""
     on_close: tuple[Callable[[], None], ...] = ()
     """Called when the connection is gone."""
 

@@ -15,7 +15,7 @@ from kopfka_wire.errors import MalformedMessageError
 from kopfka_wire.reading import read_unsigned_varint
 from kopfka_wire.writing import compact_text, legacy_text, unsigned_varint
 
-_FIRST_FLEXIBLE = 9
+FIRST_FLEXIBLE = 9
 _FIRST_WITH_IDS = 13
 _ACKS_TIMEOUT = struct.Struct(">hi")
 _INT16 = struct.Struct(">h")
@@ -56,7 +56,7 @@ def read_produce(frame: memoryview, position: int, version: int) -> ProduceReque
         MalformedMessageError: these bytes are no such request.
     """
     try:
-        if version >= _FIRST_FLEXIBLE:
+        if version >= FIRST_FLEXIBLE:
             return _read_flexible(frame, position, version)
         return _read_legacy(frame, position, version)
     except (struct.error, IndexError):
@@ -127,7 +127,7 @@ def _read_legacy(frame: memoryview, position: int, version: int) -> ProduceReque
 
 def write_produce_response(version: int, topics: list[tuple[TopicKey, list[PartitionResult]]]) -> bytes:
     """Return the body of the answer, in the version of the request."""
-    flexible = version >= _FIRST_FLEXIBLE
+    flexible = version >= FIRST_FLEXIBLE
     out = bytearray(unsigned_varint(len(topics) + 1) if flexible else _INT32.pack(len(topics)))
     for topic, results in topics:
         if version >= _FIRST_WITH_IDS:
@@ -151,7 +151,7 @@ def with_throttle_time(body: bytes | bytearray | memoryview, version: int, milli
     """Return the body of an answer with another throttle time in it; version 0 has none."""
     if version == 0:
         return bytes(body)
-    end = len(body) - (1 if version >= _FIRST_FLEXIBLE else 0)
+    end = len(body) - (1 if version >= FIRST_FLEXIBLE else 0)
     return b"".join((body[: end - 4], _INT32.pack(milliseconds), body[end:]))
 
 
@@ -163,7 +163,7 @@ def _write_partition(out: bytearray, version: int, result: PartitionResult) -> N
         out += result.log_start_offset.to_bytes(8, "big", signed=True)
     if version < 8:
         return
-    flexible = version >= _FIRST_FLEXIBLE
+    flexible = version >= FIRST_FLEXIBLE
     text = compact_text if flexible else legacy_text
     out += unsigned_varint(len(result.record_errors) + 1) if flexible else _INT32.pack(len(result.record_errors))
     for index, message in result.record_errors:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.apis.names import INTERNAL_TOPICS
 from kopfka_broker.apis.record_errors import rejected, timestamps_out_of_range
+from kopfka_broker.apis.repeated_produce import RepeatedProduce
 from kopfka_broker.apis.verification import transactional_batches, unverified, verify
 from kopfka_broker.dispatch import Deferred
 from kopfka_broker.security.authorizer import AllowAll, Operation, ResourceType
@@ -101,7 +102,12 @@ class ProduceApi:
             return self._refuse(version, request, _UNSUPPORTED_VERSION)
         if is_transactional(request):
             return self._produce_in_transaction(request, context)
-        return self._produce(request, context, self._denied(request, context))
+        answer = self._produce(request, context, self._denied(request, context))
+        caller = context.caller
+        if caller.repeated is None:
+            caller.repeated = RepeatedProduce()
+        caller.repeated.learn(frame, request, context, self._cluster)
+        return answer
 
     def _produce_in_transaction(self, request: ProduceRequest, context: RequestContext) -> RawAnswer:
         transactional_id, version = request.transactional_id, context.api_version

@@ -116,6 +116,7 @@ class Connection(asyncio.BufferedProtocol):
         self._slots.clear()
         for callback in self.caller.on_close:
             callback()
+        self.caller.repeated = None
         if self._waiting is not None:
             self._waiting.cancel()
         if self._unmuting is not None:
@@ -211,11 +212,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _start(self, frame: bytearray) -> None:
         started_at = time.perf_counter()
-        view = memoryview(frame)
         authenticator = self._authenticator
-        started = None if authenticator is None else authenticator.start(view)
+        started = None if authenticator is None else authenticator.start(memoryview(frame))
         if started is None:
-            started = self._state.dispatcher.start(view, self.caller)
+            repeated = self.caller.repeated
+            started = None if repeated is None else repeated.start(frame)
+        if started is None:
+            started = self._state.dispatcher.start(memoryview(frame), self.caller)
         slot = _Slot(started, started_at)
         answer = started.answer
         self._slots.append(slot)

@@ -76,6 +76,18 @@ class LogConfig:
     compression_gzip_level: int = _named("compression.gzip.level", -1)
     compression_lz4_level: int = _named("compression.lz4.level", 9)
     compression_zstd_level: int = _named("compression.zstd.level", 3)
+    plain: bool = field(init=False)
+    """Whether batches are taken as they come, and nothing is to be done after: what no one sets makes a topic so."""
+
+    def __post_init__(self) -> None:
+        plain = (
+            self.compression_type == KEEP_COMPRESSION
+            and not self.stamps_append_time
+            and self.message_timestamp_before_max_ms == _MAX_LONG
+            and not self.compacts
+            and not self.flushes
+        )
+        object.__setattr__(self, "plain", plain)
 
     @property
     def deletes(self) -> bool:
@@ -142,4 +154,4 @@ class LogConfig:
         return dataclasses.replace(self, **values) if values else self
 
 
-_BY_NAME = {entry.metadata["name"]: entry for entry in dataclasses.fields(LogConfig)}
+_BY_NAME = {entry.metadata["name"]: entry for entry in dataclasses.fields(LogConfig) if entry.init}

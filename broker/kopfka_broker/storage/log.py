@@ -79,6 +79,11 @@ class PartitionLog(SegmentedLog):
         return self.log_end_offset if first < 0 else max(first, self.log_start_offset)
 
     @property
+    def disk_troubled(self) -> bool:
+        """Whether the disk refused the last write of this log or another one."""
+        return bool(self._disk.offline)
+
+    @property
     def recovery_point(self) -> int:
         """The offset below which everything is on disk."""
         return self.durability.recovery_point
@@ -149,6 +154,13 @@ class PartitionLog(SegmentedLog):
         records = encode_marker(marker, now_ms)
         header = read_header(records)
         return self._write(records, [(0, header)], [header], now_ms, idempotent=False, marker=marker)
+
+    def appended(self, end_offset: int, size: int) -> None:
+        """Take note that the log ends at `end_offset` now, after so many bytes more (`plain` and this log's own)."""
+        self.log_end_offset = end_offset
+        self._disk.written(size)
+        if self._watchers:
+            self._wake()
 
     async def flushed(self, offset: int) -> None:
         """Return once every record below `offset` is on disk.
@@ -276,12 +288,9 @@ class PartitionLog(SegmentedLog):
             offset = last + 1
         if marker is not None:
             self.producers.complete(marker, now_ms)
-        self.log_end_offset = offset
-        self._disk.written(total)
+        self.appended(offset, total)
         if self.config.flushes:
             self.durability.appended(offset)
-        if self._watchers:
-            self._wake()
         return self._appended(first, offset - 1, now_ms)
 
     def _write_marker(self, segment: Segment, buffers: list[Buffer], size: int, marker: Marker) -> None:

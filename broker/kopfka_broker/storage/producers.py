@@ -137,6 +137,20 @@ class ProducerStates:
             entry.lowest_sequence = min(entry.lowest_sequence, sequence)
         return entry
 
+    def continued(self, producer_id: int, epoch: int, sequence: int) -> Producer | None:
+        """Return the producer whose next batch, outside of any transaction, this is; None where `check` has to look."""
+        producer = self._producers.get(producer_id)
+        if (
+            producer is None
+            or producer.epoch != epoch
+            or not producer.batches
+            or increment_sequence(producer.batches[-1].last_sequence, 1) != sequence
+            or producer.transaction_start != _NO_OFFSET
+            or self._verifications
+        ):
+            return None
+        return producer
+
     def duplicate(self, header: BatchHeader) -> SeenBatch | None:
         """Return the batch that was written before with these sequence numbers, if it is one of the last five."""
         producer = self._producers.get(header.producer_id)
