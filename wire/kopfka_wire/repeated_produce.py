@@ -1,6 +1,6 @@
-"""Produce requests that repeat: what a producer sends to one partition differs in correlation id, size and records only.
+"""Produce requests that repeat: what a producer sends to a partition differs in correlation id, size and records only.
 
-An `Outline` holds the bytes that stay, so that a request like it is known by comparing them and needs not be read again.
+An `Outline` holds the bytes that stay, so that a request like it is known by comparing them and need not be read again.
 Only requests of one batch, without tagged fields behind it, have one.
 """
 

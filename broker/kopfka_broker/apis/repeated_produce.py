@@ -1,7 +1,7 @@
 """Produce requests like one that their connection has sent before: known by their bytes, and not read again.
 
-Here is answered only what is in order and out of nobody's way: one plain batch, no transaction, no ACLs, no quotas. For
-everything else `start` has nothing, and the request goes to `ProduceApi` as if this were not here; errors are told there.
+Here is answered only what is in order and out of nobody's way: one plain batch, no transaction, no ACLs, no quotas. Of
+everything else `start` knows nothing, and the request goes to `ProduceApi` as if this were not here, errors too.
 """
 
 from __future__ import annotations
@@ -54,7 +54,11 @@ class RepeatedProduce:
 
     def learn(self, frame: memoryview, request: ProduceRequest, context: RequestContext, cluster: Cluster) -> None:
         """Know requests like this one from now on, if they may be answered here."""
-        if len(self._routes) >= _MOST or request.acks not in _KNOWN_ACKS or not isinstance(cluster.authorizer, AllowAll):
+        if (
+            len(self._routes) >= _MOST
+            or request.acks not in _KNOWN_ACKS
+            or not isinstance(cluster.authorizer, AllowAll)
+        ):
             return
         found = outline(frame, context.api_version, request)
         if found is None or found.body in self._routes:

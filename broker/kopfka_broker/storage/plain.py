@@ -55,7 +55,7 @@ def append_plain(log: PartitionLog, frame: bytearray, start: int, size: int, now
         return NOT_PLAIN
     (
         base_offset, length, _, magic, crc, attributes, delta,
-        base_timestamp, max_timestamp, producer_id, epoch, sequence, count,
+        _, max_timestamp, producer_id, epoch, sequence, count,
     ) = HEADER.unpack_from(frame, start)  # fmt: skip
     first = log.log_end_offset
     if (
