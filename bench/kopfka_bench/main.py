@@ -114,10 +114,11 @@ def _measure(options: argparse.Namespace, plan: Plan) -> int:
             except _BREAKS as error:  # the others are measured all the same
                 broken.append(name)
                 results.note(f"{name} broke: {type(error).__name__}: {error}")
-    background = background.ended(round(time.time() - begun), before, processor_ticks())
-    show(results, background, names)
+            if options.output is not None:  # what is measured is kept, should the next hour be interrupted
+                write(options.output, results, background.ended(round(time.time() - begun), before, processor_ticks()))
+    show(results, background.ended(round(time.time() - begun), before, processor_ticks()), names)
     if options.output is not None:
-        print(f"written to {write(options.output, results, background)}")
+        print(f"written to {options.output}")
     if broken:
         print(f"kopfka bench: {', '.join(broken)} broke, see the notes", file=sys.stderr)
     return 1 if broken else 0
