@@ -13,6 +13,7 @@ from kopfka_broker.dispatch import Deferred
 from kopfka_broker.security.authorizer import AllowAll, Operation, ResourceType
 from kopfka_broker.storage import InvalidRecordError, StorageError
 from kopfka_broker.storage.manager import wall_clock_ms
+from kopfka_broker.storage.plain import NOT_PLAIN, append_plain
 from kopfka_wire.errors import WireError
 from kopfka_wire.produce import PartitionResult, read_produce, write_produce_response
 
@@ -224,6 +225,11 @@ class ProduceApi:
             return PartitionResult(index, _NOT_ENOUGH_REPLICAS), None
         log = topic.partitions[index]
         end = log.log_end_offset
+        first = append_plain(log, records, now_ms)
+        if first != NOT_PLAIN:
+            traffic.bytes_in += len(records)
+            traffic.messages_in += log.log_end_offset - end
+            return PartitionResult(index, _NONE, first, _NO_TIME, log.log_start_offset), log
         try:
             appended = log.append(records, now_ms, verified=verified)
         except StorageError as error:

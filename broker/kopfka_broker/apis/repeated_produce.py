@@ -109,7 +109,7 @@ class _Route:
         if place is None:
             return None
         start, size = place
-        first = append_plain(log, frame, start, size, wall_clock_ms())
+        first = append_plain(log, memoryview(frame)[start : start + size], wall_clock_ms())
         if first == NOT_PLAIN:
             return None
         traffic = self._traffic

@@ -31,16 +31,16 @@ _PLACE = struct.Struct(">qii")
 _LAST_CODEC: Final = ZSTD
 
 
-def append_plain(log: PartitionLog, frame: bytearray, start: int, size: int, now_ms: int) -> int:
-    """Append the one batch in `frame[start:start + size]`, and return the offset of its first record.
+def append_plain(log: PartitionLog, batch: memoryview, now_ms: int) -> int:
+    """Append one batch, and return the offset of its first record.
 
-    The batch gets its place in the frame itself, so that it is written from there as it is.
+    The batch gets its place in the log where it is, so that it is written from there as it is.
 
     Returns:
-        `NOT_PLAIN` where it is no batch that can be appended without a closer look. Nothing was done then, but for a
-        base offset and a leader epoch in the frame, which mean nothing there.
+        `NOT_PLAIN` where these are no bytes that can be appended without a closer look. Nothing was done then, but for
+        a base offset and a leader epoch in the batch, which mean nothing in one that is produced.
     """
-    config = log.config
+    config, size = log.config, len(batch)
     segment = log.segments[-1]
     if (
         log.closed
@@ -50,13 +50,14 @@ def append_plain(log: PartitionLog, frame: bytearray, start: int, size: int, now
         or not HEADER_SIZE <= size <= config.max_message_bytes
         or not segment.size
         or segment.is_full(config, size)
+        or batch.readonly
         or log.epochs.latest != log.leader_epoch
     ):
         return NOT_PLAIN
     (
         base_offset, length, _, magic, crc, attributes, delta,
         _, max_timestamp, producer_id, epoch, sequence, count,
-    ) = HEADER.unpack_from(frame, start)  # fmt: skip
+    ) = HEADER.unpack_from(batch)  # fmt: skip
     first = log.log_end_offset
     if (
         magic != MAGIC
@@ -75,10 +76,9 @@ def append_plain(log: PartitionLog, frame: bytearray, start: int, size: int, now
         producer = log.producers.continued(producer_id, epoch, sequence)
         if producer is None:
             return NOT_PLAIN
-    batch = memoryview(frame)[start : start + size]
     if crc32c(batch[ATTRIBUTES_OFFSET:]) != crc:
         return NOT_PLAIN
-    _PLACE.pack_into(frame, start, first, length, log.leader_epoch)
+    _PLACE.pack_into(batch, 0, first, length, log.leader_epoch)
     try:
         segment.write([batch], size)
     except KafkaStorageError:
