@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from kopfka_broker.network.listeners import Listener
     from kopfka_broker.security.entrance import Entrance
 
-# where bytes land that are not the rest of a request known to be longer, for all connections. As large as usual batches:
-# what is read at once needs one call to the system; only that much of a larger request is copied out of here
+# where bytes land that are not the rest of a request known to be longer, for all connections. As large as usual
+# batches: what is read at once needs one call to the system; only so much of a larger request is copied out of here
 _SCRATCH_BYTES = 64 * 1024
 
 log = logging.getLogger(__name__)
