@@ -5,6 +5,7 @@ from __future__ import annotations
 from broker.live import batch
 from kopfka_broker.apis.fetch_sessions import FetchPosition, FetchSessions
 from kopfka_wire.fetch import FetchedPartition
+from kopfka_wire.fetch_request import WantedPartition
 from support.clocks import Clock
 
 
@@ -28,7 +29,7 @@ def test_sessions_end_by_themselves_when_others_need_the_room():
 
 def test_an_incremental_request_changes_adds_and_forgets():
     session = FetchSessions(lambda: 9).create(False, {("t", 0): position(1), ("t", 1): position(2)})
-    session.change([(("t", 1), position(5)), (("t", 2), position(6))], [("t", 0), ("t", 9)])
+    session.change([WantedPartition("t", 1, 5, 10), WantedPartition("t", 2, 6, 10)], [("t", 0), ("t", 9)])
     assert {key: each.offset for key, each in session.positions.items()} == {("t", 1): 5, ("t", 2): 6}
 
 

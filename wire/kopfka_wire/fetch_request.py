@@ -7,6 +7,7 @@ which rack and in which cluster is checked and left out. The answer is written i
 
 from __future__ import annotations
 
+import functools
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -185,8 +186,12 @@ def _int32s(frame: memoryview, position: int, count: int) -> tuple[int, ...]:
 
 def _topic_id(frame: memoryview, position: int) -> tuple[UUID | None, int]:
     end = position + _fits(16, frame, position)
-    raw = bytes(frame[position:end])
-    return None if raw == _ZERO_UUID else UUID(bytes=raw), end
+    return _uuid(bytes(frame[position:end])), end
+
+
+@functools.lru_cache(maxsize=1024)  # to make one takes as long as all of a request without topics
+def _uuid(raw: bytes) -> UUID | None:
+    return None if raw == _ZERO_UUID else UUID(bytes=raw)
 
 
 def _compact_text(frame: memoryview, position: int) -> tuple[str, int]:
