@@ -108,6 +108,8 @@ class FetchSession:
 
     def rotate(self, answered: Iterable[Key]) -> None:
         """Put partitions that gave records behind the others, so that none starves where answers are full."""
+        if len(self.positions) == 1:
+            return
         for key in answered:
             position = self.positions.pop(key, None)
             if position is not None:
