@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.dispatch import Buffers, RawAnswer
-    from kopfka_broker.storage import PartitionLog
+    from kopfka_broker.storage import PartitionLog, Topic
     from kopfka_wire.codec import Codec
     from kopfka_wire.fetch import TopicKey
     from kopfka_wire.fetch_request import FetchRequest
@@ -97,8 +97,8 @@ class _FetchJob:
 
     __slots__ = (
         "_changed", "_cluster", "_committed", "_context", "_counted", "_future", "_incremental", "_max_bytes",
-        "_min_bytes", "_positions", "_refused", "_session", "_throttling", "_timer", "_total", "_version", "_waiting",
-        "_watcher", "unwanted",
+        "_min_bytes", "_positions", "_refused", "_session", "_throttling", "_timer", "_topic", "_total", "_version",
+        "_waiting", "_watcher", "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -130,6 +130,8 @@ class _FetchJob:
         """Bytes there are to read, as far as was counted."""
         self._counted: dict[PartitionLog, int] = {}
         """Where they are."""
+        self._topic: tuple[TopicKey, Topic | None] = None, None
+        """The topic that was looked up last."""
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -225,12 +227,17 @@ class _FetchJob:
         room = self._max_bytes
         with_records: list[Key] = []
         read: list[tuple[Key, FetchPosition, FetchedPartition]] = []
+        self._topic = None, None
         for key, position in self._positions.items():
             log = position.log
             if log is None or log.closed:
                 log = self._find(key, position)
-            elif incremental and position.knows_all(log) and not (refused and key in refused):
+            if log is not None and position.is_at_end(log) and not log.closed and not (refused and key in refused):
                 position.traffic.fetch_requests += 1
+                if not (incremental and position.knows(log)):
+                    end = log.log_end_offset
+                    found = FetchedPartition(key[1], _NONE, end, log.last_stable_offset, log.log_start_offset)
+                    read.append((key, position, found))
                 continue
             found = self._read(key, position, log, room, nothing_yet=not with_records)
             if found.records:
@@ -305,7 +312,10 @@ class _FetchJob:
 
     def _find(self, key: Key, position: FetchPosition) -> PartitionLog | None:
         """Find a partition's log and remember it with the position: until it is closed it is the one."""
-        topic = self._cluster.topic(key[0])
+        name, topic = self._topic
+        if name is None or name is not key[0]:  # a request has the partitions of a topic one after another
+            topic = self._cluster.topic(key[0])
+            self._topic = key[0], topic
         if topic is None or not 0 <= key[1] < len(topic.partitions):
             position.log = None
         else:

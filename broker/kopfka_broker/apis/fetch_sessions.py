@@ -52,13 +52,12 @@ class FetchPosition:
             and (self.leader_epoch < 0 or self.leader_epoch == log.leader_epoch)
         )
 
-    def knows_all(self, log: PartitionLog) -> bool:
-        """Tell whether an answer could say nothing that the client was not told."""
+    def knows(self, log: PartitionLog) -> bool:
+        """Tell whether the client was told of the log as it is now."""
         return (
             self.told_high_watermark == log.log_end_offset
             and self.told_log_start == log.log_start_offset
             and not self.told_error
-            and self.is_at_end(log)
         )
 
     def is_news(self, answer: FetchedPartition) -> bool:
