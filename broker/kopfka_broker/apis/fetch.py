@@ -216,6 +216,7 @@ class _FetchJob:
         watcher = self._watcher
         for log in self._waiting:
             log.unwatch(watcher)
+        del self._watcher  # it refers back to this job, which would keep the answer until the next collection
         self._timer.cancel()
 
     # -- reading ------------------------------------------------------------------------------------------------------

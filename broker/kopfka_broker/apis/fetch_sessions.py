@@ -49,7 +49,7 @@ class FetchPosition:
         return (
             self.offset == log.log_end_offset
             and self.last_fetched_epoch < 0
-            and (self.leader_epoch < 0 or self.leader_epoch == log.leader_epoch)
+            and self.leader_epoch in (-1, log.leader_epoch)
         )
 
     def knows(self, log: PartitionLog) -> bool:
