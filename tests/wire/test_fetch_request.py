@@ -59,6 +59,7 @@ def test_a_request_with_other_bytes_in_it_is_read_or_refused_as_by_the_codec(ver
 @example(12, b"\0" * 25 + b"\1\1\0\0")  # a null rack
 @example(12, b"\0" * 25 + b"\0\1\1\0")  # null topics
 @example(12, b"\0" * 25 + b"\1\1\1\1\0\1\0")  # a null cluster id, which may be
+@example(12, b"\0" * 25 + b"\1\1\1\1\0\2\x80\0")  # the same, in more bytes than it needs
 @example(12, b"\0" * 25 + b"\1\1\1\1\0\0")  # a cluster id without bytes
 @example(15, b"\0" * 21 + b"\1\1\1\1\1\3abc")  # half of a replica state
 @example(18, b"\0" * 21 + b"\2" + b"i" * 16 + b"\2" + b"\0" * 32 + b"\1\1\7seven b\0\1\1\0")  # of a high watermark

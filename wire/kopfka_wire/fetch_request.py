@@ -213,7 +213,7 @@ def _legacy_text(frame: memoryview, position: int) -> tuple[str, int]:
 def _tag_of_request(tag: int, value: memoryview, version: int) -> None:
     """Check cluster_id and replica_state, which brokers send to each other."""
     if tag == 0:
-        if value[0] != 0:  # null
+        if read_unsigned_varint(value, 0)[0]:  # 0 is null
             _compact_text(value, 0)
     elif tag == 1 and version >= _FIRST_WITH_REPLICA_STATE:
         _REPLICA_STATE.unpack_from(value)
