@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from broker.live import batch
 from kopfka_broker.apis.fetch_sessions import FetchPosition, FetchSessions
+from kopfka_wire.apis import ApiKey
 from kopfka_wire.fetch import FetchedPartition
+from kopfka_wire.fetch_request import WantedPartition
 from support.clocks import Clock
 
 
@@ -28,7 +32,7 @@ def test_sessions_end_by_themselves_when_others_need_the_room():
 
 def test_an_incremental_request_changes_adds_and_forgets():
     session = FetchSessions(lambda: 9).create(False, {("t", 0): position(1), ("t", 1): position(2)})
-    session.change([(("t", 1), position(5)), (("t", 2), position(6))], [("t", 0), ("t", 9)])
+    session.change([WantedPartition("t", 1, 5, 10), WantedPartition("t", 2, 6, 10)], [("t", 0), ("t", 9)])
     assert {key: each.offset for key, each in session.positions.items()} == {("t", 1): 5, ("t", 2): 6}
 
 
@@ -48,6 +52,21 @@ def test_what_was_told_is_no_news():
     assert told.is_news(FetchedPartition(0, 3))
     assert told.is_news(FetchedPartition(0, 0, 6, 6, 1))  # that the error is over
     assert told.is_news(FetchedPartition(0, 0, 6, 6, 1, records=b"x"))
+
+
+async def test_at_the_end_of_a_log_epochs_count_as_elsewhere(live):
+    client = await live.client()
+    await client.create("t")
+    await client.fetch(("t", 0, 0))
+    for epoch, expected in ((-1, "none"), (0, "none"), (-2, "fenced_leader_epoch"), (1, "unknown_leader_epoch")):
+        fields = client.fetch_fields(("t", 0, 0), session_epoch=0)
+        (topic,) = fields["topics"]
+        (wanted,) = topic.partitions
+        fields["topics"] = (replace(topic, partitions=(replace(wanted, current_leader_epoch=epoch),)),)
+        opened = await client.call(ApiKey.FETCH, 11, **fields)
+        assert opened.responses[0].partitions[0].error_code.name == expected
+        again = await client.fetch(session_id=opened.session_id, session_epoch=1)
+        assert len(again.responses) == (expected != "none")
 
 
 async def test_a_session_answers_only_what_has_changed(live):

@@ -17,6 +17,7 @@ with atheris.instrument_imports(include=["kopfka_wire"]):
     from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
     from kopfka_wire.codec import codec, read_request_header
     from kopfka_wire.errors import WireError
+    from kopfka_wire.fetch_request import read_fetch
     from kopfka_wire.framing import FrameReader
     from kopfka_wire.produce import read_produce
 
@@ -58,6 +59,8 @@ def _request(frame: memoryview) -> None:
     if header.api_key == ApiKey.PRODUCE:
         read_produce(frame, position, header.api_version)
         return
+    if header.api_key == ApiKey.FETCH:
+        read_fetch(frame, position, header.api_version)
     request = form.read_request(frame, position)
     try:
         written = form.write_request(request, header.correlation_id, header.client_id)

@@ -1,7 +1,6 @@
 """Fetch, the other busy request: its answer is written by hand, in every version, around batches that are never copied.
 
-Writes what `Codec` would write (tests hold them against each other). Requests are read by `Codec`: with sessions
-(KIP-227) they are short.
+Writes what `Codec` would write (tests hold them against each other). Requests are read in `fetch_request.py`.
 """
 
 from __future__ import annotations
@@ -69,8 +68,6 @@ def write_fetch_response(
     with_session = version >= _FIRST_WITH_SESSIONS
     part = bytearray(_SESSION.pack(throttle_ms, code, session_id) if with_session else _INT32.pack(throttle_ms))
     part += unsigned_varint(len(topics) + 1) if flexible else _INT32.pack(len(topics))
-    none_aborted = b"\1" if flexible else _INT32.pack(0)
-    not_asked = b"\0" if flexible else _INT32.pack(-1)
     for topic, partitions in topics:
         if version >= FIRST_WITH_IDS:
             part += topic.bytes if isinstance(topic, UUID) else _ZERO_UUID
@@ -78,25 +75,7 @@ def write_fetch_response(
             name = topic if isinstance(topic, str) else ""
             part += compact_text(name) if flexible else legacy_text(name)
         part += unsigned_varint(len(partitions) + 1) if flexible else _INT32.pack(len(partitions))
-        for each in partitions:
-            if version >= 5:
-                part += _UNTIL_LOG_START.pack(
-                    each.partition, each.code, each.high_watermark, each.last_stable_offset, each.log_start_offset
-                )
-            else:
-                part += _UNTIL_LAST_STABLE.pack(each.partition, each.code, each.high_watermark, each.last_stable_offset)
-            readable = committed and not each.code and each.diverging is None
-            nothing = none_aborted if readable or each.code in _NOT_READ else not_asked
-            part += _aborted_transactions(each.aborted, flexible=flexible) if each.aborted else nothing
-            if version >= 11:
-                part += b"\xff\xff\xff\xff"  # preferred_read_replica: none
-            size = len(each.records)
-            part += unsigned_varint(size + 1) if flexible else _INT32.pack(size)
-            if size:
-                out += (part, each.records)
-                part = bytearray()
-            if flexible:
-                part += _diverging_tag(each.diverging)
+        part = _write_partitions(out, part, version, partitions, committed=committed)
         if flexible:
             part += b"\0"
     if flexible:
@@ -105,14 +84,41 @@ def write_fetch_response(
     return out
 
 
+def _write_partitions(
+    out: Buffers, part: bytearray, version: int, partitions: list[FetchedPartition], *, committed: bool
+) -> bytearray:
+    """Write to `part`; where records come it goes to `out` with them, and the one to go on with is returned."""
+    flexible = version >= _FIRST_FLEXIBLE
+    none_aborted = b"\1" if flexible else _INT32.pack(0)
+    not_asked = b"\0" if flexible else _INT32.pack(-1)
+    for partition, error, high_watermark, stable, log_start, records, diverging, aborted in partitions:
+        if version >= 5:
+            part += _UNTIL_LOG_START.pack(partition, error, high_watermark, stable, log_start)
+        else:
+            part += _UNTIL_LAST_STABLE.pack(partition, error, high_watermark, stable)
+        if aborted:
+            part += _aborted_transactions(aborted, flexible=flexible)
+        else:
+            readable = committed and not error and diverging is None
+            part += none_aborted if readable or error in _NOT_READ else not_asked
+        if version >= 11:
+            part += b"\xff\xff\xff\xff"  # preferred_read_replica: none
+        size = len(records)
+        part += unsigned_varint(size + 1) if flexible else _INT32.pack(size)
+        if size:
+            out += (part, records)
+            part = bytearray()
+        if flexible:
+            part += b"\0" if diverging is None else _diverging_tag(diverging)
+    return part
+
+
 def _aborted_transactions(aborted: list[tuple[int, int]], *, flexible: bool) -> bytes:
     if not flexible:
         return _INT32.pack(len(aborted)) + b"".join([_ABORTED.pack(*each) for each in aborted])
     return unsigned_varint(len(aborted) + 1) + b"".join([_ABORTED.pack(*each) + b"\0" for each in aborted])
 
 
-def _diverging_tag(diverging: tuple[int, int] | None) -> bytes:
-    if diverging is None:
-        return b"\0"
+def _diverging_tag(diverging: tuple[int, int]) -> bytes:
     body = struct.pack(">iqB", *diverging, 0)
     return b"\1\0" + unsigned_varint(len(body)) + body

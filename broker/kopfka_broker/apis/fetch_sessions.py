@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from uuid import UUID
 
-    from kopfka_wire.fetch import FetchedPartition
+    from kopfka_broker.metrics.counters import TopicTraffic
+    from kopfka_broker.storage import PartitionLog
+    from kopfka_wire.fetch import FetchedPartition, TopicKey
+    from kopfka_wire.fetch_request import WantedPartition
 
-    Key = tuple[str | UUID | None, int]
+    Key = tuple[TopicKey, int]
 
 _FIRST_EPOCH = 1
 _LAST_EPOCH = 2**31 - 1
@@ -37,6 +39,26 @@ class FetchPosition:
     told_high_watermark: int = -1
     told_log_start: int = -1
     told_error: bool = False
+    log: PartitionLog | None = None
+    """The partition's log as it was last found; once it is closed another may have taken its place."""
+    traffic: TopicTraffic = field(init=False, repr=False, compare=False)
+    """The counters of its topic, found with the log."""
+
+    def is_at_end(self, log: PartitionLog) -> bool:
+        """Tell whether there is nothing to read and nothing to complain of, with the fewest looks."""
+        return (
+            self.offset == log.log_end_offset
+            and self.last_fetched_epoch < 0
+            and self.leader_epoch in (-1, log.leader_epoch)
+        )
+
+    def knows(self, log: PartitionLog) -> bool:
+        """Tell whether the client was told of the log as it is now."""
+        return (
+            self.told_high_watermark == log.log_end_offset
+            and self.told_log_start == log.log_start_offset
+            and not self.told_error
+        )
 
     def is_news(self, answer: FetchedPartition) -> bool:
         """Tell whether an answer says anything the client does not know, and take it as told."""
@@ -66,17 +88,15 @@ class FetchSession:
         self.epoch = _FIRST_EPOCH
         self.used_at = now
 
-    def change(self, wanted: Iterable[tuple[Key, FetchPosition]], forgotten: Iterable[Key]) -> None:
+    def change(self, wanted: Iterable[WantedPartition], forgotten: Iterable[Key]) -> None:
         """Apply what an incremental request says."""
-        for key, position in wanted:
-            known = self.positions.get(key)
+        for topic, partition, offset, max_bytes, leader_epoch, last_fetched_epoch in wanted:
+            known = self.positions.get((topic, partition))
             if known is None:
-                self.positions[key] = position
+                self.positions[topic, partition] = FetchPosition(offset, max_bytes, leader_epoch, last_fetched_epoch)
             else:
-                known.offset = position.offset
-                known.max_bytes = position.max_bytes
-                known.leader_epoch = position.leader_epoch
-                known.last_fetched_epoch = position.last_fetched_epoch
+                known.offset, known.max_bytes = offset, max_bytes
+                known.leader_epoch, known.last_fetched_epoch = leader_epoch, last_fetched_epoch
         for key in forgotten:
             self.positions.pop(key, None)
 
@@ -87,6 +107,8 @@ class FetchSession:
 
     def rotate(self, answered: Iterable[Key]) -> None:
         """Put partitions that gave records behind the others, so that none starves where answers are full."""
+        if len(self.positions) == 1:
+            return
         for key in answered:
             position = self.positions.pop(key, None)
             if position is not None:

@@ -51,8 +51,13 @@ class ShareFetchJob:
         deadline = loop.time() + self._bounds.wait_seconds
         if self._bounds.wait_seconds > 0 and not self._ready():
             wake = asyncio.Event()
-            watched = [loaded.log.watch(wake.set) for _, loaded in self._wanted]
-            watched += [loaded.watch(wake.set) for _, loaded in self._wanted]
+
+            def appended(_: PartitionLog) -> None:
+                wake.set()
+
+            for _, loaded in self._wanted:
+                loaded.log.watch(appended)
+            watched = [loaded.watch(wake.set) for _, loaded in self._wanted]
             try:
                 while not self._ready() and loop.time() < deadline:
                     wake.clear()
@@ -64,6 +69,8 @@ class ShareFetchJob:
             finally:
                 for unwatch in watched:
                     unwatch()
+                for _, loaded in self._wanted:
+                    loaded.log.unwatch(appended)
         return self._acquire()
 
     def _acquirable(self) -> list[tuple[Partition, Loaded]]:

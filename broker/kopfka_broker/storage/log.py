@@ -70,7 +70,7 @@ class PartitionLog(SegmentedLog):
         self.producers = ProducerStates()
         self.snapshots = Snapshots()
         self.durability = Durability(self, disk)
-        self._watchers: dict[object, Callable[[], None]] = {}
+        self._watchers: dict[Callable[[PartitionLog], None], None] = {}
 
     @property
     def last_stable_offset(self) -> int:
@@ -174,11 +174,13 @@ class PartitionLog(SegmentedLog):
         """Return the aborted transactions that have records from `from_offset` on and below `to_offset`."""
         return self.aborted.collect(from_offset, to_offset)
 
-    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have `callback` called after each append, and when the log is deleted or closed; returns how to end that."""
-        token = object()
-        self._watchers[token] = callback
-        return lambda: self._watchers.pop(token, None) and None
+    def watch(self, callback: Callable[[PartitionLog], None]) -> None:
+        """Have `callback` called with this log after each append, and when it is deleted or closed."""
+        self._watchers[callback] = None
+
+    def unwatch(self, callback: Callable[[PartitionLog], None]) -> None:
+        """Have `callback` not called any more; it need not be watching."""
+        self._watchers.pop(callback, None)
 
     def offset_for_time(self, timestamp_ms: int) -> tuple[int, int, int] | None:
         """Return timestamp, offset and leader epoch of the first record at or after a time, or None."""
@@ -341,5 +343,5 @@ class PartitionLog(SegmentedLog):
             self._disk.later(PROBE_INTERVAL_MS, self._probe)
 
     def _wake(self) -> None:
-        for callback in list(self._watchers.values()):
-            callback()
+        for callback in list(self._watchers):
+            callback(self)

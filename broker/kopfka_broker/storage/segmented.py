@@ -126,7 +126,7 @@ class SegmentedLog:
             return 0 if offset >= before else self.bytes_from(offset) - self._bytes_behind(self.place_of(before))
         if offset == self.log_end_offset:
             return 0
-        return self._bytes_behind(self._locate(offset))
+        return self._bytes_behind(self.place_of(offset))  # remembered, as it is read next
 
     def place_of(self, offset: int) -> tuple[Segment, int]:
         """Return the segment and the position in it where the batch begins that holds `offset`; it is remembered.

@@ -134,25 +134,29 @@ def test_a_closed_log_takes_nothing(manager):
 def test_watchers_are_called_until_they_leave(manager):
     log = new_log(manager)
     called = []
-    leave = log.watch(lambda: called.append("first"))
-    log.watch(lambda: called.append("second"))
+
+    def first(which):
+        called.append(("first", which))
+
+    log.watch(first)
+    log.watch(lambda which: called.append(("second", which)))
     log.append(batch(b"a"), NOW)
-    leave()
-    leave()
+    log.unwatch(first)
+    log.unwatch(first)
     log.append(batch(b"b"), NOW)
     manager.delete_topic("t")
-    assert called == ["first", "second", "second", "second"]
+    assert called == [("first", log), ("second", log), ("second", log), ("second", log)]
 
 
 def test_a_watcher_may_leave_while_it_is_called(manager):
     log = new_log(manager)
     called = []
 
-    def once():
-        called.append(log.log_end_offset)
-        leave()
+    def once(which):
+        called.append(which.log_end_offset)
+        which.unwatch(once)
 
-    leave = log.watch(once)
+    log.watch(once)
     log.append(batch(b"a"), NOW)
     log.append(batch(b"b"), NOW)
     assert called == [1]
