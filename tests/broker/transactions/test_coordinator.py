@@ -232,7 +232,8 @@ async def test_used_up_epochs_are_followed_by_a_new_producer_id_across_a_restart
     assert answer.producer_id != 77
     await world.settle()
     await world.crashed()
-    await world.settle()  # that the partitions knew was not on disk yet
+    assert world.described("t").state is State.PREPARE_COMMIT  # that all partitions know is not synced by itself
+    await world.settle()
     again = await world.end(("t", 77, LAST_EPOCH), True)  # by who did not hear the answer
     assert (again.error_code, again.producer_id, again.producer_epoch) == (OK, answer.producer_id, 0)
     assert await world.write(("t", answer.producer_id, 0), 0, "goes on", add=True) is OK
