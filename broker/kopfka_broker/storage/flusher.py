@@ -212,7 +212,7 @@ def _begin_all(waiting: _Waiting) -> dict[Flushable, FlushJob]:
 def _work(rounds: SimpleQueue[_Round | None]) -> None:
     """Do rounds, one after the other, on a thread of its own until None comes.
 
-    As an executor does, at a third of its price for what is as short as a sync.
+    As an executor does, for a quarter of its processor time, which counts beside what is as short as a sync.
     """
     while (round_ := rounds.get()) is not None:
         try:
