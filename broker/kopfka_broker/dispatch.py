@@ -41,13 +41,14 @@ Handler = Callable[[Any, RequestContext], Awaitable[Any]]
 class Deferred:
     """An answer that comes later, while requests that follow on the same connection may already start.
 
-    Answers keep their order all the same. Only for requests whose effect is complete but for its being durable.
+    Answers keep their order all the same. Only for requests whose effect is complete but for its being durable; one
+    that has to wait before that may come to such an answer too.
     """
 
     answer: Awaitable[Buffers | None]
 
 
-RawAnswer = Buffers | Deferred | Awaitable[Buffers | None] | None
+RawAnswer = Buffers | Deferred | Awaitable[Buffers | Deferred | None] | None
 RawHandler = Callable[[memoryview, int, RequestContext, Codec], RawAnswer]
 """Takes a frame, where the request's body starts, the context and the codec; returns the body of the answer."""
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
+from kio.schema.add_partitions_to_txn.v3.request import AddPartitionsToTxnTopic
 from kio.schema.errors import ErrorCode
+from kio.schema.produce.v11.request import PartitionProduceData as OlderPartitionProduceData
+from kio.schema.produce.v11.request import TopicProduceData as OlderTopicProduceData
 from kio.schema.produce.v12.request import PartitionProduceData, TopicProduceData
 
 from broker.live import batch
 from kopfka_broker.apis.verification import refusal
+from kopfka_broker.storage import flusher
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.batches import split_batches
 from support.storage import NOW, append_in_transaction
+from support.waiting import eventually_async
 
 
 async def test_a_reader_of_committed_records_waits_for_the_marker(live):
@@ -72,6 +78,49 @@ async def test_requests_behind_the_first_of_a_transaction_keep_their_order(live)
     assert [(each.error_code, each.base_offset) for each in results] == [(0, offset) for offset in range(5)]
     log = live.broker.cluster.partition("t", 0)
     assert (log.last_stable_offset, log.log_end_offset) == (0, 5)
+
+
+async def test_first_batches_of_several_partitions_share_one_wait_for_the_disk(live, monkeypatch):
+    """Sent in requests of their own, as librdkafka does: the one behind is appended before the first is durable."""
+    client = await live.client()
+    await client.create("t", partitions=2)
+    fields = {"transactional_id": "mine", "transaction_timeout": timedelta(seconds=60)}
+    while (begun := await client.call(ApiKey.INIT_PRODUCER_ID, 2, **fields)).error_code:
+        assert begun.error_code is ErrorCode.coordinator_load_in_progress
+    added = await client.call(
+        ApiKey.ADD_PARTITIONS_TO_TXN,
+        3,
+        v3_and_below_transactional_id="mine",
+        v3_and_below_producer_id=begun.producer_id,
+        v3_and_below_producer_epoch=begun.producer_epoch,
+        v3_and_below_topics=(AddPartitionsToTxnTopic(name="t", partitions=(0, 1)),),
+    )
+    results = added.results_by_topic_v3_and_below[0].results_by_partition
+    assert [each.partition_error_code for each in results] == [0, 0]
+    gate, real = threading.Event(), flusher.sync_data
+    monkeypatch.setattr(flusher, "sync_data", lambda descriptor: (gate.wait(30), real(descriptor)))
+    for partition in range(2):
+        records = batch(
+            b"x",
+            producer_id=begun.producer_id,
+            producer_epoch=begun.producer_epoch,
+            base_sequence=0,
+            transactional=True,
+        )
+        data = OlderTopicProduceData(
+            name="t", partition_data=(OlderPartitionProduceData(index=partition, records=records),)
+        )
+        client.send(
+            ApiKey.PRODUCE, 11, transactional_id="mine", acks=-1, timeout=timedelta(seconds=5), topic_data=(data,)
+        )
+    behind = live.broker.cluster.partition("t", 1)
+    await eventually_async(lambda: behind.log_end_offset == 1, what="the second batch to be appended")
+    assert live.broker.cluster.partition("t", 0).recovery_point == 0
+    gate.set()
+    answers = [await client.receive(ApiKey.PRODUCE, 11) for _ in range(2)]
+    results = [answer.responses[0].partition_responses[0] for _, answer in answers]
+    assert [(each.index, each.error_code) for each in results] == [(0, 0), (1, 0)]
+    assert behind.recovery_point == 1
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,10 @@ class ProduceApi:
         denied: Mapping[Key, PartitionResult],
         transactional_id: str,
         batches: list[TransactionalBatch],
-    ) -> Buffers | None:
+    ) -> Deferred | Buffers | None:
         """Append once the coordinator has answered. Requests that follow on the connection wait until then."""
         refused, passes = await verify(self._cluster, transactional_id, context.api_version, batches)
-        answer = self._produce(request, context, {**denied, **refused}, passes)
-        return await answer.answer if isinstance(answer, Deferred) else answer
+        return self._produce(request, context, {**denied, **refused}, passes)
 
     def _produce(
         self,

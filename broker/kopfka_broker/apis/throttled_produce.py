@@ -5,7 +5,7 @@ wait. What is appended and answered is `produce`'s business.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.dispatch import Deferred
 from kopfka_wire.produce import with_throttle_time
@@ -45,8 +45,11 @@ class ThrottledProduce:
         return _throttled_later(answer, context, wait_ms)
 
 
-async def _throttled_later(answer: Awaitable[Buffers | None], context: RequestContext, wait_ms: int) -> Buffers | None:
-    return _throttled(await answer, context, wait_ms)
+async def _throttled_later(awaited: Awaitable[Deferred | Buffers | None], context: RequestContext, wait_ms: int) -> Any:
+    answer = await awaited
+    if isinstance(answer, Deferred):
+        return Deferred(_throttled_later(answer.answer, context, wait_ms))
+    return _throttled(answer, context, wait_ms)
 
 
 def _throttled(answer: Buffers | None, context: RequestContext, wait_ms: int) -> Buffers | None:

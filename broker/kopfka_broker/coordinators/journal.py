@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,13 +48,22 @@ class Journal:
             KopfkaError: nothing was appended (or, of a request too large for one batch, only a part).
         """
 
-        def append(now: int) -> int:
-            end = 0
-            for chunk in _chunks(records):
-                end = self._store.append(partition, chunk, now)
-            return end
+        return self.write(partition, partial(self._append, partition, records), len(records), apply)
 
-        return self.write(partition, append, len(records), apply)
+    def note(self, partition: int, records: Sequence[StateRecord]) -> None:
+        """Append records whose loss would change nothing; they are durable with the next write.
+
+        Raises:
+            KopfkaError: nothing was appended.
+        """
+        self._append(partition, records, self._clock.wall_ms())
+        self.appended[partition] = self.appended.get(partition, 0) + len(records)
+
+    def _append(self, partition: int, records: Sequence[StateRecord], now: int) -> int:
+        end = 0
+        for chunk in _chunks(records):
+            end = self._store.append(partition, chunk, now)
+        return end
 
     def write(self, partition: int, append: Callable[[int], int], count: int, apply: Callable[[], None]) -> Write:
         """Append `count` records in a way of the caller's own, who is given the time and returns the offset after them.

@@ -4,9 +4,12 @@ computes it.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from kopfka_broker.storage.checkpoints import decode_uuid
 
 
+@lru_cache(maxsize=4096)
 def java_hash(text: str) -> int:
     """Return what Java's `String.hashCode` gives: a signed 32-bit integer over UTF-16 code units."""
     value = 0

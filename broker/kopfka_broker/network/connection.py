@@ -71,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._queue: list[bytearray] = []
         self._slots: list[_Slot] = []
         self._blocking: _Slot | None = None
-        self._waiting: asyncio.Future[Buffers | None] | None = None
+        self._waiting: asyncio.Future[Buffers | Deferred | None] | None = None
         self._unmuting: asyncio.TimerHandle | None = None
         self._charged = 0  # bytes of requests, from their begin to their answer, where the server limits them
         self._starved = False  # not read from until other connections have given memory back
@@ -262,8 +262,8 @@ class Connection(asyncio.BufferedProtocol):
         self.active_at = time.monotonic()
         asyncio.get_running_loop().call_soon(self._pump_safely)
 
-    def _when_done(self, answer: Awaitable[Buffers | None], slot: _Slot) -> None:
-        future: asyncio.Future[Buffers | None]
+    def _when_done(self, answer: Awaitable[Buffers | Deferred | None], slot: _Slot) -> None:
+        future: asyncio.Future[Buffers | Deferred | None]
         self._state.dispatcher.metrics.waiting[slot.started.api] += 1
         if isinstance(answer, asyncio.Future):
             future = answer
@@ -273,13 +273,18 @@ class Connection(asyncio.BufferedProtocol):
             future = self._state.spawn(answer)
         future.add_done_callback(lambda done: self._answered(done, slot))
 
-    def _answered(self, done: asyncio.Future[Buffers | None], slot: _Slot) -> None:
+    def _answered(self, done: asyncio.Future[Buffers | Deferred | None], slot: _Slot) -> None:
         self._state.dispatcher.metrics.waiting[slot.started.api] -= 1
         if self._blocking is slot:
             self._blocking = self._waiting = None
         if done.cancelled():
             return
         error = done.exception()
+        answer = done.result() if error is None else None
+        if isinstance(answer, Deferred):
+            self._when_done(answer.answer, slot)
+            self._pump_safely()
+            return
         if self._transport is None:
             if error is not None and not isinstance(error, KopfkaError):
                 log.error("%s failed after its client had gone", slot.started.api.name, exc_info=error)
@@ -293,7 +298,7 @@ class Connection(asyncio.BufferedProtocol):
             )
             self.abort()
             return
-        slot.buffers, slot.done = done.result(), True
+        slot.buffers, slot.done = answer, True
         if self._authenticator is not None:
             self._authenticated(self._authenticator)
         self._pump_safely()

@@ -173,21 +173,17 @@ class Core:
         while True:
             record = StateRecord(encode_key(known.name), encode_value(done))
             try:
-                write = self.journal.append(partition, [record], lambda: None)
+                self.journal.note(partition, [record])
                 break
             except LOG_ERRORS as error:
                 self.markers.delayed.add(known.name)
                 log.warning("transactional id %s could not be stored: %s", known.name, error)
                 await asyncio.sleep(_RETRY_S)
-        # in effect without waiting for the disk: if it is lost, so is all that follows it in this log, and the markers
-        # are written once more
+        # in effect without the disk, which has it with the next step of this or another producer: if it is lost, so is
+        # all that follows it in this log, and the markers are written once more
         known.current, known.pending = done, None
         self.markers.delayed.discard(known.name)
         self._changed(known)
-        try:
-            await self.journal.settle(write)
-        except LOG_ERRORS as error:
-            log.warning("transactional id %s: %s; its markers are written again after a restart", known.name, error)
 
     async def add_partitions(
         self,

@@ -50,7 +50,7 @@ async def test_one_sync_answers_for_all_who_wait(manager, disk):
     disk.gate.clear()
     fill(partition, [b"a"])
     first = asyncio.create_task(partition.flushed(1))
-    await eventually_async(lambda: manager._disk.flusher._executor is not None)
+    await eventually_async(lambda: manager._disk.flusher._thread is not None)
     later = []
     for number in range(20):
         end = partition.append(batch(b"%d" % number), NOW).last_offset + 1

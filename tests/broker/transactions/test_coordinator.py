@@ -232,6 +232,8 @@ async def test_used_up_epochs_are_followed_by_a_new_producer_id_across_a_restart
     assert answer.producer_id != 77
     await world.settle()
     await world.crashed()
+    assert world.described("t").state is State.PREPARE_COMMIT  # that all partitions know is not synced by itself
+    await world.settle()
     again = await world.end(("t", 77, LAST_EPOCH), True)  # by who did not hear the answer
     assert (again.error_code, again.producer_id, again.producer_epoch) == (OK, answer.producer_id, 0)
     assert await world.write(("t", answer.producer_id, 0), 0, "goes on", add=True) is OK
@@ -304,5 +306,6 @@ async def test_a_log_full_of_old_transactions_is_written_anew(world):
     assert world.state.starts[partition] > 0
     before = world.described("t")
     await world.crashed()
+    await world.settle()
     assert replace(before, last_epoch=-1) == world.described("t")
     assert await world.write(who, 0, "goes on", add=True) is OK
