@@ -47,6 +47,20 @@ def test_every_version_there_is_can_be_loaded(key, version):
     assert form.flexible_response == (form.response.__flexible__ and key is not ApiKey.API_VERSIONS)
 
 
+@pytest.mark.parametrize(
+    ("key", "version", "raw"),
+    [
+        (ApiKey.DELETE_TOPICS, 5, b"\0" + bytes(4) + b"\0"),  # an array
+        (ApiKey.DELETE_TOPICS, 5, b"\2\0" + bytes(4) + b"\0"),  # a text in an array
+        (ApiKey.DELETE_TOPICS, 3, b"\xff\xff\xff\xff" + bytes(4)),
+        (ApiKey.HEARTBEAT, 3, b"\xff\xff" + bytes(4) + b"\0\1m" + b"\xff\xff"),  # a text
+    ],
+)
+def test_null_is_refused_where_it_means_nothing(key, version, raw):
+    with pytest.raises(MalformedMessageError, match="null"):
+        codec(key, version).read_request(raw, 0)
+
+
 @given(messages(), st.binary(max_size=3), st.binary(max_size=3))
 @settings(max_examples=250, deadline=None)
 def test_what_kio_writes_is_read_as_kio_reads_it(message, before, after):

@@ -131,14 +131,31 @@ def _field_reader(field: Field[Any], flexible: bool) -> Reader:
         optional, kind = True, inner[0]
     if get_origin(kind) is tuple:
         element = get_args(kind)[0]
-        if get_origin(element) in (Union, UnionType):
+        nullable = get_origin(element) in (Union, UnionType)
+        if nullable:
             element = next(choice for choice in get_args(element) if choice is not type(None))
         name = field.metadata.get("kafka_type")
-        return _array_reader(_entity_reader(element) if name is None else _primitive(name, flexible), flexible)
+        read = _entity_reader(element) if name is None else _primitive(name, flexible)
+        if not nullable and name is not None and name not in _FIXED:
+            read = _never_null(read, field.name)
+        read = _array_reader(read, flexible)
+        return read if optional else _never_null(read, field.name)
     if "kafka_type" in field.metadata:
-        return _primitive(field.metadata["kafka_type"], flexible)
+        name = field.metadata["kafka_type"]
+        read = _primitive(name, flexible)
+        return read if optional or name in _FIXED else _never_null(read, field.name)
     read = _entity_reader(kind)  # type: ignore[arg-type]
     return _nullable(read) if optional and field.metadata.get("tag") is None else read
+
+
+def _never_null(read: Reader, name: str) -> Reader:
+    def read_value(buffer: Buffer, position: int) -> tuple[Any, int]:
+        value, position = read(buffer, position)
+        if value is None:
+            raise ValueError(f"{name} is null, and may not be")
+        return value, position
+
+    return read_value
 
 
 def _nullable(read: Reader) -> Reader:
