@@ -183,9 +183,9 @@ def test_detach_says_what_is_wrong(kopfka: Kopfka, tmp_path: Path) -> None:
     file.write_text(
         "apiVersion: v1\nkind: Pod\nmetadata: {name: never}\nspec: {containers: [{name: c, image: 'nginx:1'}]}\n"
     )
-    up = kopfka.run("up", "-f", str(file), "--detach", "--timeout", "5")
+    up = kopfka.run("up", "-f", str(file), "--detach", "--timeout", "20")
     assert up.returncode == 1
-    assert "kopfka: not ready after 5 s: " in up.stderr
+    assert "kopfka: not ready after 20 s: " in up.stderr
     assert "Pod never: ImageNotRunnable" in up.stderr
     assert kopfka.state.owner() is None
 
