@@ -9,16 +9,16 @@ from kio.schema.errors import ErrorCode
 from kopfka_broker.apis.access import may, require
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.security.authorizer import Operation
-from kopfka_broker.security.scram import SCRAM_MECHANISMS, ScramMechanism, credential_of_salted
 from kopfka_broker.storage import StorageError
 from kopfka_wire.codec import codec
+from kopfka_wire.sasl.scram import SCRAM_MECHANISMS, ScramMechanism, credential_of_salted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
-    from kopfka_broker.security.scram import ScramCredential
+    from kopfka_wire.sasl.scram import ScramCredential
 
 _MECHANISMS = {1: SCRAM_MECHANISMS["SCRAM-SHA-256"], 2: SCRAM_MECHANISMS["SCRAM-SHA-512"]}
 """By the numbers of Kafka's ScramMechanism."""

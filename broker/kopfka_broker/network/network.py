@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.config.values import BrokerConfig
-    from kopfka_broker.security.scram import ScramCredential, TokenCredential
+    from kopfka_broker.security.scram import TokenCredential
+    from kopfka_wire.sasl.scram import ScramCredential
 
 _LOOK_SECONDS: Final = 1.0
 _ITERATIONS: Final = 4096
@@ -116,7 +117,7 @@ class Network:
         if not any(each.sasl is not None for each in self.entrances):
             return
         from kopfka_broker.security.sasl import scram_users  # noqa: PLC0415 - for those who use it
-        from kopfka_broker.security.scram import SCRAM_MECHANISMS, make_credential  # noqa: PLC0415
+        from kopfka_wire.sasl.scram import SCRAM_MECHANISMS, make_credential  # noqa: PLC0415
 
         credentials = self._cluster.credentials
         new: dict[tuple[str, str], ScramCredential] = {}

@@ -9,7 +9,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.metadata_store import SCRAM_CREDENTIALS
-from kopfka_broker.security.scram import SCRAM_MECHANISMS, ScramCredential
+from kopfka_wire.sasl.scram import SCRAM_MECHANISMS, ScramCredential
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,9 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.security.authenticator import SaslMechanism, SaslRules
-from kopfka_broker.security.jaas import LoginModule, parse_jaas
-from kopfka_broker.security.scram import SCRAM_MECHANISMS, ScramExchange
+from kopfka_broker.security.scram import ScramExchange
 from kopfka_runtime.errors import SettingsError
+from kopfka_wire.sasl.jaas import LoginModule, parse_jaas
+from kopfka_wire.sasl.scram import SCRAM_MECHANISMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

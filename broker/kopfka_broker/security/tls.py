@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import logging
 import ssl
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from kopfka_broker.security.stores import (
+from kopfka_runtime.errors import SettingsError
+from kopfka_runtime.tls.contexts import limit, take_identity, tls_versions, trust
+from kopfka_runtime.tls.stores import (
     Identity,
     StoreError,
     StoreSettings,
     keystore_settings,
     load_identity,
-    load_trusted,
     truststore_settings,
 )
-from kopfka_broker.security.suites import openssl_ciphers, tls13_suites
-from kopfka_runtime.errors import SettingsError
+from kopfka_runtime.tls.suites import openssl_ciphers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +29,6 @@ if TYPE_CHECKING:
 
     from kopfka_broker.config.listener import ListenerConfig
 
-_VERSIONS: Final = {
-    "TLSv1": ssl.TLSVersion.TLSv1,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-}
 _CLIENT_AUTH: Final = {
     "none": ssl.CERT_NONE,
     "requested": ssl.CERT_OPTIONAL,
@@ -84,13 +77,9 @@ def tls_settings(config: ListenerConfig, *, client_auth: bool = True) -> TlsSett
         raise SettingsError(
             f"{called('ssl.keystore.location')} is missing: a TLS listener needs a key and a certificate"
         )
-    names = config.get("ssl.enabled.protocols") or ["TLSv1.2", "TLSv1.3"]
-    unknown = [name for name in names if name not in _VERSIONS]
-    if unknown:
-        raise SettingsError(f"{called('ssl.enabled.protocols')}: {unknown[0]} is none of {', '.join(_VERSIONS)}")
+    versions = tls_versions(config.get("ssl.enabled.protocols"), called("ssl.enabled.protocols"))
     mode = _CLIENT_AUTH[config.get("ssl.client.auth")] if client_auth else ssl.CERT_NONE
     suites = tuple(config.get("ssl.cipher.suites"))
-    versions = tuple(sorted(_VERSIONS[name] for name in names))
     if suites:
         openssl_ciphers(suites, called("ssl.cipher.suites"))
     return TlsSettings(keystore, truststore_settings(config.get, called), mode, versions, suites)
@@ -104,42 +93,12 @@ def build_context(settings: TlsSettings, identity: Identity) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
-    versions = settings.versions
-    if settings.suites:
-        wanted_13, older = tls13_suites(settings.suites), openssl_ciphers(settings.suites, "ssl.cipher.suites")
-        versions = (
-            tuple(each for each in versions if (wanted_13 if each >= ssl.TLSVersion.TLSv1_3 else older)) or versions
-        )
-        if older:
-            context.set_ciphers(older)
-    context.minimum_version, context.maximum_version = versions[0], versions[-1]
-    _take_identity(context, identity, settings)
+    limit(context, settings.versions, settings.suites)
+    take_identity(context, identity, settings.keystore)
     context.verify_mode = settings.client_auth
     if settings.client_auth != ssl.CERT_NONE:
-        # as in Java, whatever is in a trust store is trusted, not only what signed itself
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if settings.truststore is None:
-            context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-        else:
-            context.load_verify_locations(cadata=b"".join(map(_der, load_trusted(settings.truststore))))
+        trust(context, settings.truststore, ssl.Purpose.CLIENT_AUTH)
     return context
-
-
-def _take_identity(context: ssl.SSLContext, identity: Identity, settings: TlsSettings) -> None:
-    # OpenSSL, as Python has it, takes a key from a file only; what is written there is encrypted
-    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(identity.pem)
-        file.flush()
-        try:
-            context.load_cert_chain(file.name, password=identity.password)
-        except ssl.SSLError as error:
-            raise StoreError(f"{settings.keystore.location or 'the key store'} cannot be used: {error}") from None
-
-
-def _der(certificate: Certificate) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
-    return certificate.public_bytes(Encoding.DER)
 
 
 class TlsContexts:

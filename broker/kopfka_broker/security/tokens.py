@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.metadata_store import DELEGATION_TOKENS
 from kopfka_broker.security.principal import Principal, parse_principal
-from kopfka_broker.security.scram import SCRAM_MECHANISMS, TokenCredential, make_credential
+from kopfka_broker.security.scram import TokenCredential
 from kopfka_broker.storage.checkpoints import encode_uuid, random_uuid
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.manager import wall_clock_ms
 from kopfka_runtime.errors import KopfkaError
+from kopfka_wire.sasl.scram import SCRAM_MECHANISMS, make_credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kopfka_broker.security.mechanism import AuthenticationFailedError, InvalidTokenError
 from kopfka_broker.security.principal import Principal
-from kopfka_broker.security.scram import SCRAM_MECHANISMS, ScramExchange, TokenCredential, make_credential
+from kopfka_broker.security.scram import ScramExchange, TokenCredential
+from kopfka_wire.sasl.scram import SCRAM_MECHANISMS, make_credential
 
 SHA256 = SCRAM_MECHANISMS["SCRAM-SHA-256"]
 SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")

@@ -12,7 +12,6 @@ from kopfka_broker.config.values import BrokerConfig
 from kopfka_broker.metadata_store import MetadataStore
 from kopfka_broker.security.credentials import ScramCredentials
 from kopfka_broker.security.principal import Principal
-from kopfka_broker.security.scram import SCRAM_MECHANISMS, make_credential
 from kopfka_broker.security.tokens import (
     DelegationTokens,
     TokenExpiredError,
@@ -20,6 +19,7 @@ from kopfka_broker.security.tokens import (
     TokenOwnerMismatchError,
 )
 from kopfka_broker.storage.errors import DataFolderError, KafkaStorageError
+from kopfka_wire.sasl.scram import SCRAM_MECHANISMS, make_credential
 from support.clocks import Clock
 
 ALICE, BOB, CAROL = (Principal("User", name) for name in ("alice", "bob", "carol"))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kopfka_broker.security.jks import MAGIC as JKS_MAGIC
-from kopfka_broker.security.jks import read_jks
 from kopfka_runtime.errors import KopfkaError, SettingsError
+from kopfka_runtime.tls.jks import MAGIC as JKS_MAGIC
+from kopfka_runtime.tls.jks import read_jks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,7 @@ def truststore_settings(get: Callable[[str], Any], called: Callable[[str], str])
 def _kind(get: Callable[[str], Any], called: Callable[[str], str], name: str) -> str:
     kind = str(get(name)).upper()
     if kind not in _TYPES:
-        raise SettingsError(f"{called(name)}={kind}: the bundled broker reads {', '.join(_TYPES)}")
+        raise SettingsError(f"{called(name)}={kind}: Kopfka reads {', '.join(_TYPES)}")
     return kind
 
 

@@ -7,11 +7,9 @@ import subprocess
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from kopfka_broker.config.listener import ListenerConfig
-from kopfka_broker.config.values import BrokerConfig
-from kopfka_broker.security.stores import StoreError, StoreSettings, load_identity, load_trusted
-from kopfka_broker.security.tls import TlsContexts
 from kopfka_runtime.errors import SettingsError
+from kopfka_runtime.tls.stores import StoreError, StoreSettings, load_identity, load_trusted
+from kopfka_runtime.tls.suites import openssl_ciphers, tls13_suites
 from support.certificates import PASSWORD, Authority, pem_keystore
 from support.prerequisites import need_java
 
@@ -96,45 +94,10 @@ def test_what_is_no_store_is_told_by_its_name(tmp_path):
             load_identity(StoreSettings("PEM", path, None, password))
 
 
-def contexts(settings):
-    named = {f"listener.name.x.{name}": value for name, value in settings.items()}
-    config = BrokerConfig(named)
-    return TlsContexts(ListenerConfig(config, "X"), client_auth=True)
-
-
-GOOD = {
-    "ssl.keystore.type": "PEM",
-    "ssl.keystore.key": PAIR.key_pem(),
-    "ssl.keystore.certificate.chain": PAIR.pem,
-}
-
-
-def test_settings_in_the_file_alone():
-    made = contexts(GOOD | {"ssl.client.auth": "required", "ssl.cipher.suites": "TLS_AES_256_GCM_SHA384"})
-    assert made.context.minimum_version.name == made.context.maximum_version.name == "TLSv1_3"
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({}, "ssl.keystore.location is missing"),
-        ({"ssl.keystore.location": "/nowhere"}, "ssl.keystore.password"),
-        ({"ssl.keystore.location": "/nowhere", "ssl.keystore.password": "x"}, "/nowhere"),
-        ({"ssl.keystore.location": "/nowhere", "ssl.keystore.type": "BKS"}, "ssl.keystore.type"),
-        (GOOD | {"ssl.keystore.type": "JKS"}, "ssl.keystore.key"),
-        (GOOD | {"ssl.keystore.location": "/nowhere"}, "ssl.keystore.key"),
-        (GOOD | {"ssl.keystore.password": "x"}, "ssl.keystore.password"),
-        ({"ssl.keystore.type": "PEM", "ssl.keystore.key": "x"}, "ssl.keystore.certificate.chain"),
-        (
-            GOOD | {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": "x", "ssl.client.auth": "required"},
-            "trust",
-        ),
-        (GOOD | {"ssl.enabled.protocols": "SSLv3"}, "ssl.enabled.protocols"),
-        (GOOD | {"ssl.cipher.suites": "NONE"}, "ssl.cipher.suites"),
-        (GOOD | {"ssl.client.auth": "maybe"}, "ssl.client.auth"),
-        (GOOD | {"ssl.engine.factory.class": "my.Factory"}, "ssl.engine.factory.class"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused_by_name(settings, named):
-    with pytest.raises(SettingsError, match=named):
-        contexts(settings)
+def test_names_of_cipher_suites():
+    java = ["TLS_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_256_CBC_SHA"]
+    assert tls13_suites(java) == java[:1]
+    assert openssl_ciphers(java, "x") == "ECDHE-RSA-AES128-GCM-SHA256:AES256-SHA"
+    assert openssl_ciphers(["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"], "x") == "ECDHE-ECDSA-CHACHA20-POLY1305"
+    with pytest.raises(SettingsError, match=r"ssl\.cipher\.suites"):
+        openssl_ciphers(["SSL_DH_anon_EXPORT_WITH_RC4_40_MD5"], "ssl.cipher.suites")
