@@ -12,8 +12,8 @@ from kopfka_operator.errors import ApiError
 from kopfka_operator.status import Draft, StatusDraft, condition, render
 
 if TYPE_CHECKING:
+    from kopfka_operator.children.pods import Installation
     from kopfka_operator.events import EventPoster
-    from kopfka_operator.kafkacluster.render import Installation
     from kopfka_operator.kube.client import KubeClient
     from kopfka_operator.kube.resources import Manifest, Ref
     from kopfka_operator.mirror import Mirror

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
+from kopfka_operator.children.pods import Installation
 from kopfka_operator.context import Context, has_finalizer, is_leaving, is_paused
 from kopfka_operator.errors import ApiError, ApiUnreachableError, OperatorError, RetryLater
 from kopfka_operator.events import EventPoster
 from kopfka_operator.guard import LONGEST_GRACE, SHORTEST_GRACE, WatchGuard
 from kopfka_operator.kafka.brokers import Brokers
 from kopfka_operator.kafkacluster.reconciler import ClusterReconciler
-from kopfka_operator.kafkacluster.render import Installation
 from kopfka_operator.kafkatopic.reconciler import TopicReconciler
 from kopfka_operator.kube.client import KubeClient, new_session
 from kopfka_operator.kube.connection import find_connection

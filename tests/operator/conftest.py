@@ -16,9 +16,9 @@ from kopfka_local.api.cluster import Cluster as LocalCluster
 from kopfka_local.api.credentials import ensure_credentials, write_kubeconfig
 from kopfka_local.api.resources import Gvr
 from kopfka_local.api.server import serve
+from kopfka_operator.children.pods import Installation
 from kopfka_operator.context import Context
 from kopfka_operator.events import EventPoster
-from kopfka_operator.kafkacluster.render import Installation
 from kopfka_operator.kube.client import KubeClient, new_session
 from kopfka_operator.kube.connection import from_kubeconfig
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, KAFKA_TOPICS, PODS, STATEFUL_SETS, Ref, ResourceType

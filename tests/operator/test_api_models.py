@@ -110,7 +110,7 @@ def test_a_refusal_says_what_to_write_instead(api: LocalCluster, spec: dict[str,
 
 @pytest.mark.parametrize("name", ["1st", "a.b", "x" * 41])
 def test_a_cluster_is_named_so_that_services_can_be_named_after_it(api: LocalCluster, name: str) -> None:
-    assert "services are named after the cluster" in refusal(api, CLUSTERS, "KafkaCluster", {}, name)
+    assert "services are named after it" in refusal(api, CLUSTERS, "KafkaCluster", {}, name)
 
 
 @pytest.mark.parametrize(

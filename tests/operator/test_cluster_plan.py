@@ -13,9 +13,13 @@ from operator_specs import valid_clusters
 from kopfka_operator.actions import Action, Apply, Delete
 from kopfka_operator.api.kafkacluster import KafkaClusterSpec
 from kopfka_operator.api.reasons import Reason
+from kopfka_operator.children import pods
+from kopfka_operator.children.external import ExternalAddress
+from kopfka_operator.children.plan import Observed
+from kopfka_operator.children.pods import Installation
 from kopfka_operator.kafkacluster import render
-from kopfka_operator.kafkacluster.plan import Observed, leaving, names, plan, problems
-from kopfka_operator.kafkacluster.render import Cluster, ExternalAddress, Installation
+from kopfka_operator.kafkacluster.plan import made, plan, problems, waited_for
+from kopfka_operator.kafkacluster.render import Cluster
 from kopfka_operator.kafkacluster.report import Facts, report
 from kopfka_operator.quantities import parse_quantity
 from kopfka_runtime.settings import parse_properties
@@ -100,10 +104,10 @@ class World:
 def test_from_nothing_everything_is_applied_and_the_set_last() -> None:
     wanted = cluster()
     assert plan(wanted, Observed({})) == [
-        Apply(wanted.account, render.account(wanted)),
+        Apply(wanted.account, pods.account(wanted, wanted.account)),
         Apply(wanted.brokers, render.brokers_service(wanted)),
         Apply(wanted.bootstrap, render.bootstrap_service(wanted)),
-        Apply(wanted.budget, render.budget(wanted)),
+        Apply(wanted.budget, pods.budget(wanted, wanted.budget)),
         Apply(wanted.config_map, render.config_map(wanted, None)),
         Apply(wanted.stateful_set, render.stateful_set(wanted, None, storage="10Gi", storage_class=None)),
     ]
@@ -197,9 +201,7 @@ def test_objects_of_a_former_cluster_are_waited_for() -> None:
     world.settle(cluster(uid="former"))
     again = cluster(uid="again")
     assert plan(again, world.observed) == []
-    assert set(leaving(again, world.observed)) == {
-        ref for ref in names(again) if ref in world.objects and ref not in (again.pod, again.claim)
-    }
+    assert set(waited_for(again, world.observed)) == {ref for ref in made(again) if ref in world.objects}
     for ref in list(world.objects):
         if ref != again.claim:  # the garbage collector takes the rest
             del world.objects[ref]
@@ -326,4 +328,4 @@ def test_mount_paths_stand_in_the_command_line_only() -> None:
     wanted = cluster(config={"num.partitions": 1})
     text = render.config_map(wanted, None)["data"]["server.properties"]
     assert render.DATA not in text
-    assert render.CONFIG not in text
+    assert pods.CONFIG not in text

@@ -4,21 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from kopfka_operator.api.conditions import CONDITIONS, OBSERVED_GENERATION, Condition
-from kopfka_operator.api.meta import ApiModel, Column, Kind, StatusModel, rules
-from kopfka_operator.api.values import Quantity, ReclaimPolicy, Settings
+from kopfka_operator.api.external import PORT_RULES, ExternalAccess
+from kopfka_operator.api.meta import NAME_RULE, ApiModel, Column, Kind, StatusModel, rules
+from kopfka_operator.api.pods import PULL_POLICY, ImageName, PullPolicy, Resources, Template
+from kopfka_operator.api.values import ReclaimPolicy, Settings
 from kopfka_operator.quantities import PATTERN as QUANTITY_PATTERN
 from kopfka_operator.quantities import parse_quantity
 
 OWN_SETTINGS = ("listeners", "advertised.listeners", "listener.security.protocol.map", "log.dirs", "log.dir", "node.id")
 """Broker settings that follow from the rest of the spec and so cannot be set in `config`."""
-
-LONGEST_NAME = 40
-"""Leaves room in 63-character labels for what Kubernetes and Kopfka append."""
 
 ENGINE_RULE = (
     "self.engine == 'bundled'",
@@ -41,25 +40,13 @@ CLASS_RULE = (
     " && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
     "a claim keeps its storage class: write the former storageClassName; to move, mirror to a new KafkaCluster",
 )
-NODE_PORT_RULES = (
-    (
-        "self.type != 'NodePort' || has(self.advertisedHost)",
-        "clients have to be told which node to connect to: write advertisedHost, a name or address of a node",
-    ),
-    (
-        "self.type == 'NodePort' || !has(self.nodePort)",
-        "nodePort belongs to type: NodePort: remove it, or write type: NodePort",
-    ),
-    ("self.type == 'LoadBalancer' || !has(self.port)", "port belongs to type: LoadBalancer: write nodePort instead"),
+NODE_PORT_RULE = (
+    "self.type != 'NodePort' || has(self.advertisedHost)",
+    "clients have to be told which node to connect to: write advertisedHost, a name or address of a node",
 )
 # no CEL: the API server knows nothing of maps whose values are strings, numbers or booleans
 CONFIG_MESSAGE = (
     f"{', '.join(OWN_SETTINGS)} follow from the spec: use listeners and storage, and remove them from config"
-)
-NAME_RULE = (
-    f"self.metadata.name.size() <= {LONGEST_NAME} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-    f"services are named after the cluster: write a name of at most {LONGEST_NAME} characters of a-z, 0-9 and -, "
-    "that starts with a letter and ends with a letter or digit",
 )
 
 
@@ -83,35 +70,15 @@ class Storage(ApiModel):
         return self
 
 
-class ExternalListener(ApiModel):
+class ExternalListener(ExternalAccess):
     """How clients outside Kubernetes reach the broker."""
 
-    model_config = rules(*NODE_PORT_RULES)
-
-    type: Literal["NodePort", "LoadBalancer"] = Field(description="Type of the Service that leads to the broker.")
-    node_port: int | None = Field(
-        default=None, ge=1, le=65535, description="Port on every node; chosen by Kubernetes if omitted. NodePort only."
-    )
-    port: int | None = Field(
-        default=None, ge=1, le=65535, description="Port of the load balancer; 9094 if omitted. LoadBalancer only."
-    )
-    advertised_host: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=253,
-        pattern=r"^[a-zA-Z0-9._:-]+$",
-        description="Host name or address that clients are told to connect to. Required with NodePort; "
-        "with LoadBalancer the balancer's own address if omitted.",
-    )
+    model_config = rules(NODE_PORT_RULE, *PORT_RULES)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.type == "NodePort" and self.advertised_host is None:
-            raise ValueError(NODE_PORT_RULES[0][1])
-        if self.type != "NodePort" and self.node_port is not None:
-            raise ValueError(NODE_PORT_RULES[1][1])
-        if self.type != "LoadBalancer" and self.port is not None:
-            raise ValueError(NODE_PORT_RULES[2][1])
+            raise ValueError(NODE_PORT_RULE[1])
         return self
 
 
@@ -121,61 +88,6 @@ class Listeners(ApiModel):
     external: ExternalListener | None = Field(
         default=None, description="A listener for clients outside Kubernetes; none if omitted."
     )
-
-
-class Resources(ApiModel):
-    """Compute resources of the broker's container."""
-
-    requests: dict[str, Quantity] | None = Field(
-        default=None, max_length=16, description="What the scheduler reserves, for instance cpu: 500m, memory: 256Mi."
-    )
-    limits: dict[str, Quantity] | None = Field(
-        default=None, max_length=16, description="What the container may use at most."
-    )
-
-
-class Toleration(ApiModel):
-    """A taint that the broker's pod tolerates."""
-
-    key: str | None = Field(
-        default=None, max_length=317, description="Key of the taint; every taint if omitted with Exists."
-    )
-    operator: Literal["Exists", "Equal"] | None = Field(
-        default=None, description="How value is compared; Equal if omitted."
-    )
-    value: str | None = Field(default=None, max_length=63, description="Value of the taint.")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="Effect of the taint; every effect if omitted."
-    )
-    toleration_seconds: int | None = Field(
-        default=None, description="How long NoExecute is tolerated; for ever if omitted."
-    )
-
-
-class PodTemplate(ApiModel):
-    """What to add to the broker's pod."""
-
-    labels: dict[str, Annotated[str, Field(max_length=63)]] | None = Field(
-        default=None, max_length=64, description="More labels of the pod."
-    )
-    annotations: dict[str, str] | None = Field(default=None, max_length=64, description="More annotations of the pod.")
-    node_selector: dict[str, Annotated[str, Field(max_length=63)]] | None = Field(
-        default=None, max_length=64, description="Labels a node must have to run the pod."
-    )
-    tolerations: tuple[Toleration, ...] | None = Field(
-        default=None, max_length=64, description="Taints of nodes that the pod tolerates."
-    )
-    affinity: dict[str, Any] | None = Field(
-        default=None,
-        description="The pod's scheduling constraints, as in a pod's spec.affinity.",
-        json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-    )
-
-
-class Template(ApiModel):
-    """What to add to the resources that Kopfka makes."""
-
-    pod: PodTemplate | None = Field(default=None, description="What to add to the broker's pod.")
 
 
 class KafkaClusterSpec(ApiModel):
@@ -209,15 +121,10 @@ class KafkaClusterSpec(ApiModel):
         + ", which follow from the spec.",
     )
     resources: Resources | None = Field(default=None, description="Compute resources of the broker's container.")
-    image: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=1024,
-        description="Image of the broker; the operator's own image if omitted.",
+    image: ImageName | None = Field(
+        default=None, description="Image of the broker; the operator's own image if omitted."
     )
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
-        default=None, description="When the image is pulled; as Kubernetes decides by the image's tag if omitted."
-    )
+    image_pull_policy: PullPolicy | None = Field(default=None, description=PULL_POLICY)
     template: Template | None = Field(default=None, description="What to add to the resources that Kopfka makes.")
 
     @model_validator(mode="after")

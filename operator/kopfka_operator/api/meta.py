@@ -11,6 +11,15 @@ from pydantic.alias_generators import to_camel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LONGEST_NAME = 40
+"""Leaves room in 63-character labels for what Kubernetes and Kopfka append to the name of a resource with pods."""
+
+NAME_RULE = (
+    f"self.metadata.name.size() <= {LONGEST_NAME} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    f"services are named after it: write a name of at most {LONGEST_NAME} characters of a-z, 0-9 and -, "
+    "that starts with a letter and ends with a letter or digit",
+)
+
 
 class ApiModel(BaseModel):
     """A part of a resource: camelCase in YAML, unknown fields refused (the API server has dropped them before)."""

@@ -7,41 +7,30 @@ chosen one, and a StatefulSet whose claim template changes is deleted, its pod l
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - a field of a dataclass
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kopfka_operator.actions import Action, Apply, Delete
-from kopfka_operator.api.names import API_VERSION, CLUSTER_LABEL, FIELD_MANAGER
 from kopfka_operator.api.reasons import Reason
+from kopfka_operator.children import pods
+from kopfka_operator.children.external import ExternalAddress
+from kopfka_operator.children.external import external_address as address_of
+from kopfka_operator.children.plan import Observed, apply, leaving, remove, taken
 from kopfka_operator.covers import covers
 from kopfka_operator.kafkacluster import render
-from kopfka_operator.kafkacluster.render import APPLIED, Cluster, ExternalAddress
 from kopfka_operator.quantities import parse_quantity
 from kopfka_operator.status import Problem
 
 if TYPE_CHECKING:
     from kopfka_operator.api.kafkacluster import ExternalListener
+    from kopfka_operator.kafkacluster.render import Cluster
     from kopfka_operator.kube.resources import Manifest, Ref
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What is there under the names of a cluster's objects."""
-
-    objects: Mapping[Ref, Manifest]
-
-    def get(self, ref: Ref) -> Manifest | None:
-        """Return an object, or None where there is none."""
-        return self.objects.get(ref)
-
 
 _FIXED = ("volumeClaimTemplates", "serviceName", "selector", "podManagementPolicy")
 """What a StatefulSet cannot change in place."""
 
 
-def names(cluster: Cluster) -> tuple[Ref, ...]:
-    """Return every object that a plan may want to know of."""
+def made(cluster: Cluster) -> tuple[Ref, ...]:
+    """Return every object that the operator makes for a cluster, or may have made."""
     return (
         cluster.config_map,
         cluster.account,
@@ -50,8 +39,6 @@ def names(cluster: Cluster) -> tuple[Ref, ...]:
         cluster.external,
         cluster.budget,
         cluster.stateful_set,
-        cluster.pod,
-        cluster.claim,
     )
 
 
@@ -60,17 +47,17 @@ def plan(cluster: Cluster, observed: Observed) -> list[Action]:
     actions: list[Action] = []
     listener = external_listener(cluster)
     if listener is not None:
-        actions += _apply(cluster, observed, cluster.external, render.external_service(cluster, listener))
+        actions += apply(cluster, observed, cluster.external, render.outside_service(cluster, listener))
     else:
-        actions += _remove(cluster, observed, cluster.external)
+        actions += remove(cluster, observed, cluster.external)
     address = external_address(cluster, observed)
-    actions += _apply(cluster, observed, cluster.account, render.account(cluster))
-    actions += _apply(cluster, observed, cluster.brokers, render.brokers_service(cluster))
-    actions += _apply(cluster, observed, cluster.bootstrap, render.bootstrap_service(cluster))
-    actions += _apply(cluster, observed, cluster.budget, render.budget(cluster))
+    actions += apply(cluster, observed, cluster.account, pods.account(cluster, cluster.account))
+    actions += apply(cluster, observed, cluster.brokers, render.brokers_service(cluster))
+    actions += apply(cluster, observed, cluster.bootstrap, render.bootstrap_service(cluster))
+    actions += apply(cluster, observed, cluster.budget, pods.budget(cluster, cluster.budget))
     actions += _claim(cluster, observed)
     if not awaits_port(cluster, observed):
-        actions += _apply(cluster, observed, cluster.config_map, render.config_map(cluster, address))
+        actions += apply(cluster, observed, cluster.config_map, render.config_map(cluster, address))
         actions += _stateful_set(cluster, observed, address)
     return actions
 
@@ -89,7 +76,7 @@ def awaits_port(cluster: Cluster, observed: Observed) -> bool:
 def wanted_template(cluster: Cluster, observed: Observed) -> str:
     """Return the hash of the template that the pod is to be made from."""
     template = render.pod_template(cluster, external_address(cluster, observed))
-    return str(template["metadata"]["annotations"][render.TEMPLATE])
+    return pods.template_of(template)
 
 
 def external_listener(cluster: Cluster) -> ExternalListener | None:
@@ -100,27 +87,13 @@ def external_listener(cluster: Cluster) -> ExternalListener | None:
 def external_address(cluster: Cluster, observed: Observed) -> ExternalAddress | None:
     """Return what clients outside Kubernetes are told; None where nothing is wanted or known yet."""
     listener = external_listener(cluster)
-    service = observed.get(cluster.external)
-    if listener is None or service is None or not mine(cluster, service):
-        return None
-    port = (service["spec"].get("ports") or [{}])[0]
-    if listener.type == "NodePort":
-        return ExternalAddress(str(listener.advertised_host), port["nodePort"]) if port.get("nodePort") else None
-    balancers = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    host = listener.advertised_host or next((each.get("hostname") or each.get("ip") for each in balancers), None)
-    return ExternalAddress(host, port["port"]) if host and port.get("port") else None
+    host = listener.advertised_host if listener is not None else None
+    return address_of(cluster, observed.get(cluster.external), listener, host=host)
 
 
 def problems(cluster: Cluster, observed: Observed) -> list[Problem]:
     """Return what cannot be done, each with its remedy."""
-    found = [
-        Problem(
-            Reason.NAME_TAKEN,
-            f"{ref} exists and is not this cluster's: delete or rename it, or choose another name for the KafkaCluster",
-        )
-        for ref in names(cluster)
-        if ref not in (cluster.pod, cluster.claim) and _taken(cluster, observed.get(ref))
-    ]
+    found = taken(cluster, observed, made(cluster))
     claim = observed.get(cluster.claim)
     if claim is None:
         return found
@@ -145,38 +118,9 @@ def problems(cluster: Cluster, observed: Observed) -> list[Problem]:
     return found
 
 
-def mine(cluster: Cluster, body: Manifest) -> bool:
-    """Tell whether an object belongs to this very KafkaCluster."""
-    return any(owner.get("uid") == cluster.uid for owner in _owners(body))
-
-
-def leaving(cluster: Cluster, observed: Observed) -> list[Ref]:
+def waited_for(cluster: Cluster, observed: Observed) -> list[Ref]:
     """Return the objects that have to be gone before they can be made again."""
-    return [
-        ref
-        for ref in names(cluster)
-        if ref not in (cluster.pod, cluster.claim)
-        and (body := observed.get(ref)) is not None
-        and (body["metadata"].get("deletionTimestamp") or _former(cluster, body))
-    ]
-
-
-def _apply(cluster: Cluster, observed: Observed, ref: Ref, manifest: Manifest) -> list[Action]:
-    live = observed.get(ref)
-    if live is None:
-        return [Apply(ref, manifest)]
-    if live["metadata"].get("deletionTimestamp") or _former(cluster, live) or _taken(cluster, live):
-        return []
-    wanted = manifest["metadata"]["annotations"][APPLIED]
-    same = (live["metadata"].get("annotations") or {}).get(APPLIED) == wanted
-    return [] if same and covers(live, manifest) else [Apply(ref, manifest)]
-
-
-def _remove(cluster: Cluster, observed: Observed, ref: Ref) -> list[Action]:
-    live = observed.get(ref)
-    if live is None or live["metadata"].get("deletionTimestamp") or not mine(cluster, live):
-        return []
-    return [Delete(ref, live["metadata"]["uid"])]
+    return leaving(cluster, observed, made(cluster))
 
 
 def _claim(cluster: Cluster, observed: Observed) -> list[Action]:
@@ -185,7 +129,7 @@ def _claim(cluster: Cluster, observed: Observed) -> list[Action]:
         return []
     grows = parse_quantity(cluster.spec.storage.size) > parse_quantity(_claim_size(claim))
     owned = cluster.spec.reclaim_policy == "Delete"
-    if not grows and owned == mine(cluster, claim):
+    if not grows and owned == cluster.owns(claim):
         return []
     storage = cluster.spec.storage.size if grows else _claim_size(claim)
     return [Apply(cluster.claim, render.claim_changes(cluster, claim, storage, owned=owned))]
@@ -201,39 +145,12 @@ def _stateful_set(cluster: Cluster, observed: Observed, address: ExternalAddress
         # the claim's class never changes, and which is the default one is not known here
         storage_class = template.get("storageClassName")
     manifest = render.stateful_set(cluster, address, storage=storage, storage_class=storage_class)
-    if live is not None and mine(cluster, live) and not live["metadata"].get("deletionTimestamp"):
+    if live is not None and cluster.owns(live) and not live["metadata"].get("deletionTimestamp"):
         fixed = {name: manifest["spec"][name] for name in _FIXED}
         if not covers(live["spec"], fixed):
             return [Delete(cluster.stateful_set, live["metadata"]["uid"], orphan=True)]
-    return _apply(cluster, observed, cluster.stateful_set, manifest)
+    return apply(cluster, observed, cluster.stateful_set, manifest)
 
 
 def _claim_size(claim: Manifest) -> str:
     return str(claim["spec"].get("resources", {}).get("requests", {}).get("storage", "0"))
-
-
-def _taken(cluster: Cluster, body: Manifest | None) -> bool:
-    """Tell whether an object of a wanted name is somebody else's."""
-    if body is None or mine(cluster, body) or _former(cluster, body):
-        return False
-    labels = body["metadata"].get("labels") or {}
-    orphan = (
-        labels.get("app.kubernetes.io/managed-by") == FIELD_MANAGER
-        and labels.get(CLUSTER_LABEL) == cluster.name
-        and not any(owner.get("controller") for owner in _owners(body))
-    )
-    return not orphan
-
-
-def _former(cluster: Cluster, body: Manifest) -> bool:
-    """Tell whether an object belongs to a former KafkaCluster of the same name, so that it is about to go."""
-    return not mine(cluster, body) and any(
-        owner.get("apiVersion") == API_VERSION
-        and owner.get("kind") == "KafkaCluster"
-        and owner.get("name") == cluster.name
-        for owner in _owners(body)
-    )
-
-
-def _owners(body: Manifest) -> list[Manifest]:
-    return body["metadata"].get("ownerReferences") or []
