@@ -109,7 +109,9 @@ class VersionNotSoftDeletedError(NotFoundError):
     code = 40407
 
     def __init__(self, subject: str, version: int) -> None:
-        super().__init__(f"Subject '{subject}' Version {version} was not deleted first before being permanently deleted")
+        super().__init__(
+            f"Subject '{subject}' Version {version} was not deleted first before being permanently deleted"
+        )
 
 
 class CompatibilityNotConfiguredError(NotFoundError):

@@ -37,7 +37,7 @@ class Difference:
     """What it is about in one word: a field's name, two types, a missing symbol."""
 
     def told(self, reader: str, writer: str) -> str:
-        """Return the difference as Confluent's verbose answers have it, for a `reader` and a `writer` (`new`, `old`)."""
+        """Return the difference as verbose answers have it, for a `reader` and a `writer` (`new` and `old`)."""
         said = self.text.replace("{reader}", reader).replace("{writer}", writer)
         extra = f", additionalInfo:'{self.additional}'" if self.additional else ""
         return f"{{errorType:'{self.rule}', description:'{said}'{extra}}}"
