@@ -11,6 +11,10 @@ COMMANDS = {
     "status": ("kopfka_local.commands.status", "show what runs on this machine"),
     "down": ("kopfka_local.commands.down", "stop what runs on this machine: [--purge]"),
     "broker": ("kopfka_broker.main", "run the bundled broker: --data DIR --listen HOST:PORT [--config FILE]"),
+    "registry": (
+        "kopfka_registry.main",
+        "run a schema registry: --bootstrap HOST:PORT --listen HOST:PORT [--config FILE]",
+    ),
     "operator": ("kopfka_operator.main", "run the Kubernetes operator"),
     "bench": ("kopfka_bench.main", "measure the bundled broker beside Apache Kafka: [--only SCENARIO…] [--short]"),
 }

@@ -1,4 +1,1 @@
-"""Schema registry with Confluent's REST interface.
-
-Nothing lives here yet: the room is kept so that its place and its import rules are fixed.
-"""
+"""Schema registry with Confluent's REST interface, on a compacted topic in Confluent's record format."""

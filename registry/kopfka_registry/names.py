@@ -93,3 +93,7 @@ def parse_version(text: str) -> Version:
     if number != LATEST and not 1 <= number <= LARGEST:
         raise InvalidVersionError(text)
     return Version(number)
+
+
+WHOLE: Final[dict[str, None]] = {":.:": None, "": None}
+"""Ways to write the default context as a whole; settings of it are those of all."""

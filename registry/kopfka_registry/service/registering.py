@@ -133,7 +133,7 @@ async def register(
     if (wanted.version is not None and wanted.version != 0) or (content.metadata and content.metadata.version):
         content = _with_version(content, version)
     if not importing:
-        said = await differences(holder, subject, content.type, parsed, config, content.metadata)
+        said = await differences(holder, subject, content, parsed, config)
         if said:
             raise IncompatibleSchemaError(
                 f'Schema being registered is incompatible with an earlier schema for subject "{subject}", details: '
@@ -165,10 +165,9 @@ async def register(
 async def differences(
     holder: Holder,
     subject: str,
-    kind: str,
+    content: Content,
     parsed: ParsedSchema,
     config: Config,
-    metadata: Metadata | None,
     *,
     versions: Sequence[Registered] | None = None,
 ) -> list[str]:
@@ -177,7 +176,7 @@ async def differences(
     former = holder.state.versions(subject) if versions is None else list(versions)
     group = config.compatibility_group
     if group is not None:
-        former = [each for each in former if _group(each.content.metadata, group) == _group(metadata, group)]
+        former = [each for each in former if _group(each.content.metadata, group) == _group(content.metadata, group)]
     if level is Level.NONE or not former:
         return []
     counted = former if level.transitive else former[-1:]
@@ -185,7 +184,7 @@ async def differences(
     old = [
         Former(each.version, each.content.type, await holder.parser.parse(context, each.content)) for each in counted
     ]
-    said = check(level, kind, parsed, old)
+    said = check(level, content.type, parsed, old)
     validate = "true" if config.validate_fields else "false"
     return [*said, f"{{validateFields: '{validate}', compatibility: '{level.value}'}}"] if said else []
 

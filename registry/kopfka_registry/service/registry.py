@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kopfka_registry.errors import (
     SchemaNotFoundError,
@@ -123,6 +123,29 @@ class Registry:
                 return found
         raise SchemaNotFoundError
 
+    async def known_already(self, subject: str, wanted: Wanted, *, normalize: bool) -> Registered | None:
+        """Return a schema that registering would find there, so that nobody needs to be asked; None where unsure."""
+        state = self.state
+        config = state.config_in_scope(subject)
+        if not wanted.text.strip() or self.modes.of(subject) is not Mode.READWRITE:
+            return None
+        wanted = with_settings(config, wanted, state.latest(subject))
+        content, _ = await canonical(self._holder(), subject, wanted, config, normalize=normalize)
+        return found_under(state, subject, content)
+
+    async def tags(self, registered: Registered, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return where a schema has tags, those of `names` (`*` means all)."""
+        parsed = await self.parser.parse(context_of(registered.subject), registered.content)
+        found = {path: set(tags) for path, tags in parsed.inline_tags().items()}
+        for path, tags in ((registered.content.metadata.tags or {}) if registered.content.metadata else {}).items():
+            found.setdefault(path, set()).update(tags)
+        wanted = set(names)
+        return [
+            {"schemaEntity": {"entityPath": path}, "tags": sorted(tags)}
+            for path, tags in found.items()
+            if "*" in wanted or tags & wanted
+        ]
+
     async def test(self, subject: str, wanted: Wanted, *, normalize: bool, version: int | None) -> list[str]:
         """Return why a schema may not be registered under a subject now, or may not follow one version of it.
 
@@ -139,9 +162,7 @@ class Registry:
             against = [found] if found else []
         wanted = with_settings(config, wanted, None)
         content, parsed = await canonical(self._holder(), subject, wanted, config, normalize=normalize)
-        return await registering.differences(
-            self._holder(), subject, content.type, parsed, config, content.metadata, versions=against
-        )
+        return await registering.differences(self._holder(), subject, content, parsed, config, versions=against)
 
     def version(self, subject: str, version: int, *, deleted: bool = False) -> Registered:
         """Return a version of a subject; one without a context is looked for in all of them.

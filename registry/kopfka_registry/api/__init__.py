@@ -1,0 +1,1 @@
+"""The REST API: Confluent's paths, parameters, bodies and error codes, over the registry."""

@@ -1,0 +1,71 @@
+"""What the routes work with: one instance's registry, and how a change is made here or by the leader."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+
+from kopfka_registry.api.answers import answer
+from kopfka_registry.errors import UnknownLeaderError
+from kopfka_registry.leadership.forwarding import FORWARDED, OFFSET
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from kopfka_registry.leadership.election import Leadership
+    from kopfka_registry.leadership.forwarding import Forwarder
+    from kopfka_registry.service.registry import Registry
+    from kopfka_registry.store.store import Store
+
+_ELECTION_SECONDS: Final = 10.0
+"""How long a change waits for an election that is on its way."""
+
+Change = Callable[[], Awaitable[tuple[Any, int | None]]]
+"""Makes a change; returns what to answer, and the offset of its last record if it wrote any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance of the registry."""
+
+    registry: Registry
+    store: Store
+    leadership: Leadership
+    forwarder: Forwarder
+    cluster_id: str
+    group: str
+    most_listed: int
+
+    async def change(self, request: Request, make: Change) -> Response:
+        """Make a change where this instance leads, else have the leader make it; the answer is seen by later reads.
+
+        Raises:
+            RegistryError: it cannot be made.
+        """
+        if not self.registry.leads:
+            await self.leadership.settled(_ELECTION_SECONDS)
+        if self.registry.leads:
+            said, offset = await make()
+            # without a record of its own, it may have gone by what another leader wrote
+            return answer(request, said, {OFFSET: str(offset)} if offset is not None else None)
+        leader = self.leadership.leader
+        if FORWARDED in request.headers or leader is None or leader == self.leadership.identity:
+            raise UnknownLeaderError("no instance leads now; ask again")
+        target = request.scope["target"]
+        forwarded = await self.forwarder.forward(
+            leader, request.method, target, dict(request.headers), await request.body()
+        )
+        if forwarded.offset is not None:
+            await self.store.applied(forwarded.offset)
+        elif forwarded.status < 300:
+            await self.store.catch_up()
+        return Response(forwarded.body, forwarded.status, media_type=forwarded.content_type)
+
+
+def instance_of(request: Request) -> Instance:
+    """Return the instance that serves a request."""
+    found: Instance = request.app.state.instance
+    return found

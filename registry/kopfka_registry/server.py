@@ -1,0 +1,124 @@
+"""One instance from start to stop: topic, elections, and HTTP on its listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from kopfka_registry.api.app import make_app
+from kopfka_registry.api.instance import Instance
+from kopfka_registry.leadership.election import Leadership
+from kopfka_registry.leadership.forwarding import Forwarder
+from kopfka_registry.leadership.identity import Identity
+from kopfka_registry.service.registry import Registry
+from kopfka_registry.store.store import Store
+from kopfka_runtime.errors import AddressInUseError
+from kopfka_runtime.network import bind_host
+from kopfka_wire.client.cluster import Cluster
+from kopfka_wire.client.settings import client_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kopfka_registry.settings import Listen, Settings
+    from kopfka_runtime.health import Health
+
+log = logging.getLogger(__name__)
+
+_GRACE = 10.0
+_BACKLOG = 2048
+
+
+async def serve(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set.
+
+    Raises:
+        KopfkaError: the topic cannot be used, or an address is taken.
+    """
+    sockets = [(listen, _bind(listen)) for listen in settings.listeners]
+    client = client_settings(settings.kafka, client_id=f"sr-{settings.host}-{settings.port}")
+    async with Cluster(client) as cluster, _instance(settings, cluster, health) as instance:
+        await _serve_http(settings, instance, sockets, stop)
+
+
+@contextlib.asynccontextmanager
+async def _instance(settings: Settings, cluster: Cluster, health: Health) -> AsyncIterator[Instance]:
+    store = Store(cluster, settings.topic, timeout=settings.timeout, replication_factor=settings.replication_factor)
+    health.add_readiness("topic", store.unready)
+    async with asyncio.timeout(settings.init_timeout):
+        cluster_id = await cluster.check()
+    await store.start()
+    # what was read lives as long as the process: the garbage collector needs not to look at it again
+    gc.collect()
+    gc.freeze()
+    leadership = Leadership(
+        cluster,
+        store,
+        Identity(settings.scheme, settings.host, settings.port, settings.eligible),
+        group=settings.group,
+        timeout=settings.timeout,
+        session_timeout=settings.session_timeout,
+        heartbeat_interval=settings.heartbeat_interval,
+    )
+    forwarder = Forwarder(timeout=settings.leader_timeout)
+    registry = Registry(
+        lambda: store.state,
+        lambda: leadership.lead,
+        level=settings.level,
+        mode_mutability=settings.mode_mutability,
+        parsed_kept=settings.parsed_kept,
+    )
+    leadership.start()
+    try:
+        yield Instance(registry, store, leadership, forwarder, cluster_id, settings.group, settings.most_listed)
+    finally:
+        await leadership.close()
+        await forwarder.close()
+        await store.close()
+
+
+async def _serve_http(
+    settings: Settings, instance: Instance, sockets: list[tuple[Listen, socket.socket]], stop: asyncio.Event
+) -> None:
+    import uvicorn  # noqa: PLC0415 - not before the topic is read
+
+    app = make_app(instance, allowed_origins=settings.allowed_origins)
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(_GRACE),
+    )
+    servers = [uvicorn.Server(config) for _ in sockets]
+    tasks = [  # not `serve`, which takes the process's signals for itself
+        asyncio.create_task(server._serve(sockets=[bound])) for server, (_, bound) in zip(servers, sockets, strict=True)
+    ]
+    log.info("serving schemas at %s", ", ".join(f"{each.scheme}://{each.host}:{each.port}" for each, _ in sockets))
+    await stop.wait()
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks)
+
+
+def _bind(listen: Listen) -> socket.socket:
+    host = bind_host(listen.host)
+    try:
+        address = socket.getaddrinfo(host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(address[0], socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address[4])
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        raise AddressInUseError(
+            f"cannot listen on {host}:{listen.port} ({os.strerror(error.errno or 0)}): pass --listen HOST:PORT"
+        ) from error
+    bound.setblocking(False)
+    return bound
