@@ -158,8 +158,9 @@ def decode(key: bytes | None, value: bytes | None) -> Entry:
     except (KeyError, TypeError):
         raise UnknownRecordError(f"its key is of the unknown type {keytype!r}") from None
     try:
-        return read(said, None if value is None else orjson.loads(value))
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, ValidationError) as error:
+        loaded = None if value is None else orjson.loads(value)
+        return read(said, loaded if isinstance(loaded, dict | None) else {})
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
         raise UnknownRecordError(f"a record of type {keytype} cannot be read: {_reason(error)}") from None
 
 
@@ -198,11 +199,11 @@ def _read_schema(key: dict[str, Any], value: dict[str, Any] | None) -> Entry:
 
 
 def _read_config(key: dict[str, Any], value: dict[str, Any] | None) -> Entry:
-    return Entry(ConfigKey(key.get("subject")), None if value is None else Config.model_validate(value))
+    return Entry(ConfigKey(_scope(key)), None if value is None else Config.model_validate(value))
 
 
 def _read_mode(key: dict[str, Any], value: dict[str, Any] | None) -> Entry:
-    return Entry(ModeKey(key.get("subject")), None if value is None else _text(value["mode"]))
+    return Entry(ModeKey(_scope(key)), None if value is None else _text(value["mode"]))
 
 
 def _read_delete_subject(key: dict[str, Any], value: dict[str, Any] | None) -> Entry:
@@ -239,6 +240,11 @@ def _key(**fields: object) -> bytes:
 
 def _part(kind: type[M], value: object) -> M | None:
     return kind.model_validate(value) if value else None
+
+
+def _scope(key: dict[str, Any]) -> str | None:
+    subject = key.get("subject")
+    return None if subject is None else _text(subject)
 
 
 def _text(value: object) -> str:
