@@ -57,6 +57,14 @@ def test_what_a_topic_may_not_have(name, value, why):
     assert str(caught.value).endswith(why)
 
 
+def test_whether_acks_all_waits_for_the_disk_is_yes_or_no():
+    with pytest.raises(SettingsError) as caught:
+        BrokerConfig({"kopfka.acks.all.fsync": "sometimes"})
+    wrong = "Invalid value sometimes for configuration kopfka.acks.all.fsync: Expected value to be either true or false"
+    assert str(caught.value) == wrong
+    assert BrokerConfig({}).get("kopfka.acks.all.fsync") is True
+
+
 def test_the_shortest_lag_of_compaction_is_below_the_longest():
     with pytest.raises(SettingsError, match=r"min.compaction.lag.ms \(10\) > max.compaction.lag.ms \(5\)"):
         check_topic_configs({"min.compaction.lag.ms": "10", "max.compaction.lag.ms": "5"})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from broker.live import batch, live_broker
 from kopfka_broker.apis.repeated_produce import RepeatedProduce
+from kopfka_broker.storage import flusher
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.batches import CRC_OFFSET
 
@@ -167,7 +168,7 @@ async def test_a_topic_that_is_deleted_and_made_again_is_another_one(live):
         assert (await client.produce("again", batch(b"v"), acks=1)).error_code.name == "unknown_topic_or_partition"
 
 
-async def test_quotas_and_replicas_that_are_asked_for_later_count_at_once(live, known):
+async def test_quotas_that_are_asked_for_later_count_at_once(live, known):
     client = await live.client()
     await client.create("later")
     for _ in range(3):
@@ -177,6 +178,15 @@ async def test_quotas_and_replicas_that_are_asked_for_later_count_at_once(live, 
     await client.produce("later", batch(b"v"))
     live.broker.cluster.throttling.active = False
     assert known[0] == 2
-    live.broker.cluster.logs.topics["later"].config["min.insync.replicas"] = "2"
-    assert (await client.produce("later", batch(b"v"))).error_code.name == "not_enough_replicas"
-    assert known[0] == 2
+
+
+@pytest.mark.parametrize(("setting", "waits"), [("true", True), ("false", False)])
+async def test_acks_all_waits_for_the_disk_where_it_is_to(tmp_path, monkeypatch, setting, waits):
+    synced = []
+    monkeypatch.setattr(flusher, "sync_data", synced.append)
+    async with live_broker(tmp_path / "data", kopfka_acks_all_fsync=setting) as live:
+        client = await live.client()
+        await client.create("t")
+        answers = [await client.produce("t", batch(b"x")) for _ in range(3)]  # read, remembered, known by its bytes
+        assert [(one.error_code, one.base_offset) for one in answers] == [(0, 0), (0, 1), (0, 2)]
+        assert len(synced) == (3 if waits else 0)

@@ -156,8 +156,8 @@ class ProduceApi:
                     results.append(refused[topic_key, index])
                     continue
                 verified = passes.get((topic_key, index)) if passes else None
-                result, log = self._append(topic_key, index, records, request, context, now_ms, verified)
-                if log is not None and request.acks == _ALL:
+                result, log = self._append(topic_key, index, records, request, context, now_ms, verified, passed)
+                if log is not None and request.acks == _ALL and log.durability.waits:
                     # where the result is, so that it can be taken back if the disk fails
                     waiting.append((log, log.log_end_offset, len(answer), len(results)))
                 results.append(result)

@@ -117,7 +117,7 @@ class _Route:
         traffic.bytes_in += size
         traffic.messages_in += log.log_end_offset - first
         answer: RawAnswer
-        if acks == _ALL:
+        if acks == _ALL and log.durability.waits:
             answer = Deferred(self._when_durable(first, log.log_end_offset))
         elif acks == _NOBODY:
             answer = None

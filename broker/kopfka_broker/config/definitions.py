@@ -44,7 +44,14 @@ _OWN: dict[str, dict[str, Any]] = {
         "valid": "[-1,...]",
         "doc": "Requests that take longer are told in the log; -1 for none.",
         "update": "cluster-wide",
-    }
+    },
+    "kopfka.acks.all.fsync": {
+        "type": "BOOLEAN",
+        "default": "true",
+        "doc": "Whether acks=all, and what coordinators keep, is answered after fsync; otherwise after the write, as "
+        "Apache Kafka does by default: kill -9 loses nothing then, a loss of power what the system had not written.",
+        "update": "cluster-wide",
+    },
 }
 """Broker configs that Kafka does not have."""
 

@@ -64,6 +64,7 @@ USED: Final = frozenset(
         "kopfka.slow.request.ms",
         "listener.security.protocol.map",
         "listeners",
+        "kopfka.acks.all.fsync",
         "log.cleaner.backoff.ms",
         "log.cleaner.dedupe.buffer.size",
         "log.cleaner.enable",

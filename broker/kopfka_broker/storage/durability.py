@@ -56,9 +56,22 @@ class Durability:
         self._indexes[path] = None
 
     async def reach(self, offset: int) -> None:
-        """Return once every record below `offset` is on disk; raises KafkaStorageError."""
-        if offset > self.recovery_point:
+        """Return once every record below `offset` is on disk, or is written where no sync is waited for.
+
+        Raises:
+            KafkaStorageError: it could not be put there, or is in doubt.
+        """
+        if offset <= self.recovery_point:
+            return
+        if self.waits:
             await self._disk.flusher.flush(self)
+        elif self._log.closed or self.unsafe:
+            raise KafkaStorageError(f"not on disk: {self._log.closed or self.unsafe}")
+
+    @property
+    def waits(self) -> bool:
+        """Whether `reach` waits for a sync (`kopfka.acks.all.fsync`)."""
+        return self._disk.sync_before_answer()
 
     def request(self) -> None:
         """Have the log on disk soon."""

@@ -163,7 +163,7 @@ class PartitionLog(SegmentedLog):
             self._wake()
 
     async def flushed(self, offset: int) -> None:
-        """Return once every record below `offset` is on disk.
+        """Return once every record below `offset` is on disk; at once with `kopfka.acks.all.fsync=false`.
 
         Raises:
             KafkaStorageError: it could not be put there, or the log is closed: the records must not be acknowledged.

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
 _AT_ONCE = 16
 """Partitions that are made before others have a turn: some milliseconds."""
 
@@ -78,6 +77,7 @@ class LogManager:
             save_log_starts=self._upkeep.write_log_starts,
             save_checkpoints=self._upkeep.save_checkpoints,
             distrust=lambda: boot.forget_boot(directory),
+            sync_before_answer=self._settings.sync_before_answer,
         )
         self.cleaner = LogCleaner(directory, self.logs, clock, self._upkeep.remove_later, self._settings.cleaner)
         self.patrol = Patrol(self.logs, self._disk.damage)

@@ -30,6 +30,8 @@ class StorageSettings:
     """`producer.id.expiration.ms`, which may change while the broker runs"""
     producer_check_interval_ms: int = 600_000
     """`producer.id.expiration.check.interval.ms`"""
+    sync_before_answer: Callable[[], bool] = lambda: True
+    """`kopfka.acks.all.fsync`, which may change while the broker runs"""
     cleaner: CleanerSettings = field(default_factory=CleanerSettings)
 
     @classmethod
@@ -44,6 +46,7 @@ class StorageSettings:
             checkpoint_interval_ms=number("log.flush.offset.checkpoint.interval.ms"),
             producer_expiration_ms=lambda: number("producer.id.expiration.ms"),
             producer_check_interval_ms=number("producer.id.expiration.check.interval.ms"),
+            sync_before_answer=lambda: bool(get("kopfka.acks.all.fsync")),
             cleaner=CleanerSettings.from_config(get),
         )
 

@@ -63,6 +63,31 @@ async def test_one_sync_answers_for_all_who_wait(manager, disk):
     assert len(disk.synced) == 2
 
 
+async def test_without_sync_before_the_answer_none_is_waited_for_and_one_in_doubt_is_told(manager, disk):
+    partition, waits = new_log(manager), False
+    manager._disk.sync_before_answer = lambda: waits
+    fill(partition, [b"a"])
+    await partition.flushed(1)
+    assert disk.synced == []
+    assert partition.recovery_point == 0
+
+    waits = True  # altered while it runs: from now on all is waited for, what came before too
+    await partition.flushed(1)
+    assert partition.recovery_point == 1
+
+    waits = False
+    fill(partition, [b"b"])
+    disk.error = errno.EIO
+    assert manager._disk.flusher.flush_now(partition.durability)
+    with pytest.raises(KafkaStorageError, match="last sync failed"):
+        await partition.flushed(2)
+    disk.error = None
+    fill(other := new_log(manager, "other"), [b"a"])
+    other.close("it is closed")
+    with pytest.raises(KafkaStorageError, match="it is closed"):
+        await other.flushed(1)
+
+
 async def test_all_segments_since_the_recovery_point_are_synced(manager, disk):
     partition = new_log(manager, config={"segment.bytes": "300"})
     disk.gate.clear()
