@@ -156,7 +156,7 @@ class ProduceApi:
                     results.append(refused[topic_key, index])
                     continue
                 verified = passes.get((topic_key, index)) if passes else None
-                result, log = self._append(topic_key, index, records, request, context, now_ms, verified, passed)
+                result, log = self._append(topic_key, index, records, request, context, now_ms, verified)
                 if log is not None and request.acks == _ALL and log.durability.waits:
                     # where the result is, so that it can be taken back if the disk fails
                     waiting.append((log, log.log_end_offset, len(answer), len(results)))
