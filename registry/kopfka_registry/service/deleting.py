@@ -42,7 +42,7 @@ async def delete_subject(
     if permanent:
         if living:
             raise SubjectNotSoftDeletedError(subject)
-        _check_references(state, every)
+        _check_references(state, every, permanent=True)
         entries = [Entry(SchemaKey(subject, each.version)) for each in every]
         entries.append(_last_ids(state))
         return [each.version for each in every], await lead.write(entries)
@@ -70,7 +70,7 @@ async def delete_version(
     if permanent:
         if not found.deleted:
             raise VersionNotSoftDeletedError(subject, found.version)
-        _check_references(state, [found])
+        _check_references(state, [found], permanent=True)
         return found.version, await lead.write([Entry(SchemaKey(subject, found.version)), _last_ids(state)])
     if found.deleted:
         raise VersionSoftDeletedError(subject, found.version)
@@ -81,9 +81,10 @@ async def delete_version(
     return found.version, await lead.write(entries)
 
 
-def _check_references(state: State, versions: Iterable[Registered]) -> None:
+def _check_references(state: State, versions: Iterable[Registered], *, permanent: bool = False) -> None:
+    """Let pass what no other schema needs; for good, not one either that is deleted and can still be found by its id."""
     for each in versions:
-        if state.referrers(each.subject, each.version):
+        if state.referrers(each.subject, each.version, deleted=permanent):
             raise ReferenceExistsError(each.subject, each.version)
 
 

@@ -196,6 +196,10 @@ def _next_version(state: State, subject: str, wanted: Wanted, *, importing: bool
     if wanted.version < 1:
         raise InvalidVersionError(wanted.version)
     if importing:
+        if state.version(subject, wanted.version) is not None:
+            raise OperationNotPermittedError(
+                f"Overwrite version {wanted.version} of subject {subject} with another schema is not permitted."
+            )
         return Version(wanted.version)
     if wanted.version != following:
         raise InvalidSchemaError(

@@ -112,11 +112,11 @@ class State:
         contexts = sorted(self._guids.get(fingerprint, ()), key=lambda name: (name != DEFAULT_CONTEXT, name))
         return [(name, self._contexts[name].by_fingerprint[fingerprint]) for name in contexts]
 
-    def referrers(self, subject: str, version: int) -> list[Registered]:
-        """Return the schemas that refer to this one, deleted ones not."""
+    def referrers(self, subject: str, version: int, *, deleted: bool = False) -> list[Registered]:
+        """Return the schemas that refer to this one; deleted ones only where asked for."""
         places = self._referrers.get((subject, version), ())
         found = [self._subjects[name][number] for name, number in places]
-        return sorted((each for each in found if not each.deleted), key=lambda each: (each.id, each.subject))
+        return sorted((each for each in found if deleted or not each.deleted), key=lambda each: (each.id, each.subject))
 
     # settings
 
