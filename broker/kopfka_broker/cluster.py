@@ -184,11 +184,6 @@ class Cluster:
         folders = self.config.get("cordoned.log.dirs")
         return bool(folders) and ("*" in folders or str(self.directory.absolute()) in folders)
 
-    def min_insync_replicas(self, topic: Topic) -> int:
-        """min.insync.replicas of a topic; above 1, `acks=all` cannot be kept here, as on any cluster of one broker."""
-        own = topic.config.get("min.insync.replicas")
-        return self.config.number("min.insync.replicas") if own is None else int(own)
-
     def topic_name(self, topic_id: UUID) -> str | None:
         """Return the name of a topic, None where no topic has this id."""
         found = self.logs.topic_by_id(topic_id)

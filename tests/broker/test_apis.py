@@ -68,13 +68,6 @@ async def test_each_client_is_told_the_address_of_the_listener_it_came_in_by(tmp
             assert (coordinator.host, coordinator.port) == told
 
 
-async def test_acks_all_cannot_be_kept_where_more_replicas_are_asked_for(live):
-    client = await live.client()
-    await client.create("t", min_insync_replicas="2")
-    assert (await client.produce("t", batch(b"x"))).error_code.name == "not_enough_replicas"
-    assert (await client.produce("t", batch(b"x"), acks=1)).error_code.name == "none"
-
-
 async def test_acks_all_is_answered_after_the_disk_and_not_before(live, monkeypatch):
     """The answer comes when `flushed` returns; a failed disk turns the success into an error."""
     from kopfka_broker.storage import KafkaStorageError, PartitionLog

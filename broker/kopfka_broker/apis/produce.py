@@ -38,7 +38,6 @@ _NOT_LEADER: Final = 6
 _MESSAGE_TOO_LARGE: Final = 10
 _INVALID_TOPIC: Final = 17
 _RECORD_LIST_TOO_LARGE: Final = 18
-_NOT_ENOUGH_REPLICAS: Final = 19
 _INVALID_REQUIRED_ACKS: Final = 21
 _TOPIC_AUTHORIZATION_FAILED: Final = 29
 _INVALID_TIMESTAMP: Final = 32
@@ -219,9 +218,7 @@ class ProduceApi:
         if topic.name in INTERNAL_TOPICS and context.client_id != _ADMIN_CLIENT:
             traffic.failed_produce_requests += 1
             return PartitionResult(index, _INVALID_TOPIC), None
-        if request.acks == _ALL and self._cluster.min_insync_replicas(topic) > 1:
-            traffic.failed_produce_requests += 1
-            return PartitionResult(index, _NOT_ENOUGH_REPLICAS), None
+        # `min.insync.replicas` asks for no more replicas than there are: one is enough, as in Apache Kafka
         log = topic.partitions[index]
         end = log.log_end_offset
         first = append_plain(log, records, now_ms)

@@ -103,7 +103,7 @@ class _Route:
 
     def start(self, frame: bytearray) -> Started | None:
         cluster, acks, log = self._cluster, self._acks, self._log
-        if cluster.throttling.active or (acks == _ALL and cluster.min_insync_replicas(self._topic) > 1):
+        if cluster.throttling.active:
             return None
         place = self._outline.records(frame)
         if place is None:

@@ -177,16 +177,12 @@ class BrokerCollector:
         cluster = self._cluster
         logs, node = cluster.logs, str(cluster.config.node_id)
         partitions = sum(len(topic.partitions) for topic in logs.topics.values())
-        under = sum(len(topic.partitions) for topic in logs.topics.values() if cluster.min_insync_replicas(topic) > 1)
-        at_least = sum(
-            len(topic.partitions) for topic in logs.topics.values() if cluster.min_insync_replicas(topic) == 1
-        )
         values = {
             "kafka_server_replicamanager_partitioncount": partitions,
             "kafka_server_replicamanager_leadercount": partitions,
             "kafka_server_replicamanager_offlinereplicacount": len(logs.offline),
-            "kafka_server_replicamanager_underminisrpartitioncount": under,
-            "kafka_server_replicamanager_atminisrpartitioncount": at_least,
+            "kafka_server_replicamanager_underminisrpartitioncount": 0,
+            "kafka_server_replicamanager_atminisrpartitioncount": partitions,
             "kafka_controller_kafkacontroller_globaltopiccount": len(logs.topics),
             "kafka_controller_kafkacontroller_globalpartitioncount": partitions,
             "kafka_server_raft_metrics_high_watermark": cluster.features.epoch + 1,

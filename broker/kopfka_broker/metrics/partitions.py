@@ -40,13 +40,11 @@ def partition_metrics(cluster: Cluster) -> Iterator[bytes]:
         yield _head(name, what)
         for first in range(0, len(logs), _AT_ONCE):
             yield "".join([f"{name}{labels}{take(log)}\n" for log, labels in logs[first : first + _AT_ONCE]]).encode()
-    short = {topic.name for topic in topics if cluster.min_insync_replicas(topic) > 1}
-    exact = {topic.name for topic in topics if cluster.min_insync_replicas(topic) == 1}
     leader = cluster.config.node_id
-    # one replica, which is in sync and leads: what differs is only what topics ask for
+    # one replica, which is in sync and leads; `min.insync.replicas` counts for no more than there are
     of_topics: tuple[tuple[str, str, Callable[[str], int]], ...] = (
-        ("kafka_cluster_partition_underminisr", "1: acks=all is asked for in vain.", lambda name: int(name in short)),
-        ("kafka_cluster_partition_atminisr", "1: as many replicas as are asked for.", lambda name: int(name in exact)),
+        ("kafka_cluster_partition_underminisr", "1: acks=all is asked for in vain.", lambda _: 0),
+        ("kafka_cluster_partition_atminisr", "1: as many replicas as are asked for.", lambda _: 1),
         ("kafka_cluster_partition_underreplicated", "1: a replica is missing.", lambda _: 0),
         ("kafka_cluster_partition_replicascount", "Replicas.", lambda _: 1),
         ("kafka_cluster_partition_insyncreplicascount", "Replicas in sync.", lambda _: 1),
