@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import itertools
 import os
 import signal
@@ -111,3 +112,34 @@ class BrokerProcess(ServerProcess):
             sys.executable, "-m", "kopfka_cli", "broker", "--data", str(self.data), "--listen", self.bootstrap,
             "--config", str(self.config), "--health", f"127.0.0.1:{self.health_port}",
         ]  # fmt: skip
+
+
+class RegistryProcess(ServerProcess):
+    """A schema registry over the brokers at `bootstrap_servers`, started by its command line."""
+
+    def __init__(self, folder: Path, bootstrap_servers: str, config: str = "", port: int | None = None) -> None:
+        super().__init__(folder, port)
+        self.health_port = free_port()
+        self.config.write_text(
+            f"kafkastore.bootstrap.servers={bootstrap_servers}\nkafkastore.topic.replication.factor=1\n{config}"
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return f"http://{self.bootstrap}"
+
+    def command(self) -> list[str]:
+        """Return the command line that starts this registry."""
+        return [
+            sys.executable, "-m", "kopfka_cli", "registry", "--listen", self.bootstrap,
+            "--config", str(self.config), "--health", f"127.0.0.1:{self.health_port}",
+        ]  # fmt: skip
+
+    def serves(self) -> bool:
+        """Tell whether schemas can be asked for and registered."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=1)
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        return False

@@ -79,6 +79,14 @@ class Leadership:
         """The right to write, where this instance has it."""
         return None if self._lead is None or self._lead.ended else self._lead
 
+    def unready(self) -> str | None:
+        """Return what keeps changes from being made, if anything does."""
+        if self._leader is None:
+            return "no instance leads"
+        if self._leader == self.identity and self.lead is None:
+            return "this instance is to lead and cannot write"
+        return None
+
     async def settled(self, seconds: float) -> None:
         """Wait until it is known who leads, at most `seconds`."""
         try:

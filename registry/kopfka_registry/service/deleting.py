@@ -82,7 +82,7 @@ async def delete_version(
 
 
 def _check_references(state: State, versions: Iterable[Registered], *, permanent: bool = False) -> None:
-    """Let pass what no other schema needs; for good, not one either that is deleted and can still be found by its id."""
+    """Let pass what no other schema needs; for good, not the deleted ones either: their ids are known."""
     for each in versions:
         if state.referrers(each.subject, each.version, deleted=permanent):
             raise ReferenceExistsError(each.subject, each.version)

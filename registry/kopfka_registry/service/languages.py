@@ -23,15 +23,15 @@ def language(name: str) -> Format:
     # ruff: noqa: PLC0415
     match name:
         case "AVRO":
-            from kopfka_registry.formats import avro
+            from kopfka_registry.formats.avro import FORMAT as AVRO
 
-            return avro.FORMAT
+            return AVRO
         case "PROTOBUF":
-            from kopfka_registry.formats import protobuf
+            from kopfka_registry.formats.protobuf import FORMAT as PROTOBUF
 
-            return protobuf.FORMAT
+            return PROTOBUF
         case "JSON":
-            from kopfka_registry.formats import jsonschema
+            from kopfka_registry.formats.jsonschema import FORMAT as JSONSCHEMA
 
-            return jsonschema.FORMAT
+            return JSONSCHEMA
     raise InvalidSchemaError(f"Invalid schema type {name}: write one of {', '.join(NAMES)}")

@@ -16,16 +16,11 @@ from typing import TYPE_CHECKING
 from kopfka_registry.errors import StoreError, StoreTimeoutError
 from kopfka_registry.store.records import UnknownRecordError, decode
 from kopfka_registry.store.state import State
+from kopfka_wire.batches import CorruptBatchError
 from kopfka_wire.client.admin import Admin
 from kopfka_wire.client.errors import ClientError, LogTruncatedError, TopicRecreatedError
 from kopfka_wire.client.fetcher import EARLIEST, Fetcher
-from kopfka_wire.error_codes import (
-    InvalidReplicationFactorError,
-    OffsetOutOfRangeError,
-    TopicExistsError,
-    UnknownTopicError,
-)
-from kopfka_wire.errors import CorruptBatchError
+from kopfka_wire.error_codes import InvalidConfigError, OffsetOutOfRangeError, TopicExistsError, UnknownTopicError
 
 if TYPE_CHECKING:
     from kopfka_wire.client.cluster import Cluster
@@ -201,7 +196,7 @@ class Store:
                 await admin.create_topic(self.topic, 1, copies, {"cleanup.policy": "compact"})
             except TopicExistsError:
                 return
-            except InvalidReplicationFactorError:
+            except InvalidConfigError:  # fewer brokers than copies
                 if copies == 1:
                     raise
                 continue
