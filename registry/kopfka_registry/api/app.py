@@ -16,6 +16,7 @@ from kopfka_registry.api import compatibility, config, mode, schemas, server, su
 from kopfka_registry.api.answers import media_type
 from kopfka_registry.api.bodies import Bodies
 from kopfka_registry.api.paths import Paths
+from kopfka_registry.api.repeated import Repeated
 from kopfka_registry.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def make_app(instance: Instance, *, allowed_origins: Sequence[str] = ()) -> Fast
         app.add_middleware(
             CORSMiddleware, allow_origins=list(allowed_origins), allow_methods=["*"], allow_headers=["*"]
         )
+    app.add_middleware(Repeated, registry=instance.registry)
     app.add_middleware(Bodies)
     app.add_middleware(Paths)
     return app

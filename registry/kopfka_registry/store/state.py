@@ -52,6 +52,8 @@ class State:
     """All that a registry knows."""
 
     def __init__(self) -> None:
+        self.changes = 0
+        """Counts the records that changed anything."""
         self._contexts: dict[str, _Context] = {DEFAULT_CONTEXT: _Context()}
         self._subjects: dict[str, dict[Version, Registered]] = {}
         self._names: list[str] = []  # of subjects, sorted
@@ -152,6 +154,7 @@ class State:
 
     def apply(self, entry: Entry) -> None:  # noqa: PLR0912 - one case a kind of record
         """Follow one record."""
+        self.changes += not isinstance(entry.key, NoopKey)
         match entry.key:
             case SchemaKey(subject, version):
                 if isinstance(entry.value, Registered):
