@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kopfka_operator.kube.resources import Manifest, Ref
+    from kopfka_operator.registry.model import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,39 @@ class DeleteTopic:
     topic: str
 
 
+@dataclass(frozen=True, slots=True)
+class RegisterSchema:
+    """Register a schema as the newest version of a subject."""
+
+    subject: str
+    schema: Schema
+    normalize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetCompatibility:
+    """Set the compatibility of a subject, of all that have none of their own (None), or take it away (None)."""
+
+    subject: str | None
+    level: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetMode:
+    """Set the mode of a subject, of all that have none of their own (None), or take it away (None)."""
+
+    subject: str | None
+    mode: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSubject:
+    """Delete a subject with all its versions, for good."""
+
+    subject: str
+
+
 KubernetesAction = Apply | Delete | HoldDeletion | ReleaseDeletion
 KafkaAction = CreateTopic | AlterConfig | AddPartitions | DeleteTopic
-Action = KubernetesAction | KafkaAction
+RegistryAction = RegisterSchema | SetCompatibility | SetMode | DeleteSubject
+Action = KubernetesAction | KafkaAction | RegistryAction

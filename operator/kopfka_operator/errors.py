@@ -47,5 +47,23 @@ class BrokerRefusedError(OperatorError):
         self.code = code
 
 
+class RegistryUnreachableError(OperatorError):
+    """A schema registry does not answer; worth trying again."""
+
+
+class RegistryRefusedError(OperatorError):
+    """A schema registry said no, in the words of the message; `code` is the `error_code` of its API."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same request may well succeed a little later."""
+        return self.status in (408, 429) or self.status >= 500
+
+
 class RetryLater(OperatorError):
     """Nothing is wrong with the resource; the same work is to be tried again after a while."""

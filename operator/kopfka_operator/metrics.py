@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from kopfka_operator.kube.resources import KAFKA_CLUSTERS, KAFKA_TOPICS
+from kopfka_operator.kube.resources import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class OperatorMetrics:
             "Conditions of Kopfka's resources: 1 where true",
             labels=("kind", "namespace", "name", "type", "reason"),
         )
-        for type_ in (KAFKA_CLUSTERS, KAFKA_TOPICS):
+        for type_ in KINDS:
             for body in self._mirror.all(type_):
                 for each in (body.get("status") or {}).get("conditions") or []:
                     where = (type_.kind, body["metadata"]["namespace"], body["metadata"]["name"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopfka_operator.api.names import CLUSTER_LABEL
 from kopfka_operator.kube.resources import Ref, ref_of
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ class Mirror:
             if namespace is None or where == namespace:
                 yield body
 
-    def of_cluster(self, type_: ResourceType, namespace: str, cluster: str) -> list[Manifest]:
-        """Return the objects that carry the label of a KafkaCluster."""
-        return [body for body in self.all(type_, namespace) if cluster_of(body) == cluster]
+    def labelled(self, type_: ResourceType, namespace: str, label: str, value: str) -> list[Manifest]:
+        """Return the objects of a namespace that carry a label."""
+        return [body for body in self.all(type_, namespace) if label_of(body, label) == value]
 
     def put(self, type_: ResourceType, body: Manifest) -> None:
         """Take in a state, unless a newer one of the same object is known."""
@@ -74,9 +73,9 @@ def version(body: Manifest) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def cluster_of(body: Manifest) -> str:
-    """Return the name of the KafkaCluster an object is labelled with."""
-    return str((body["metadata"].get("labels") or {}).get(CLUSTER_LABEL) or "")
+def label_of(body: Manifest, label: str) -> str:
+    """Return a label of an object, empty where it has none of that name."""
+    return str((body["metadata"].get("labels") or {}).get(label) or "")
 
 
 def _same(one: Manifest, other: Manifest) -> bool:

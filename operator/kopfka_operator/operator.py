@@ -11,8 +11,9 @@ import time
 import uuid
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from kopfka_operator.api.names import CLUSTER_LABEL, REGISTRY_LABEL
 from kopfka_operator.children.pods import Installation
 from kopfka_operator.context import Context, has_finalizer, is_leaving, is_paused
 from kopfka_operator.errors import ApiError, ApiUnreachableError, OperatorError, RetryLater
@@ -23,11 +24,15 @@ from kopfka_operator.kafkacluster.reconciler import ClusterReconciler
 from kopfka_operator.kafkatopic.reconciler import TopicReconciler
 from kopfka_operator.kube.client import KubeClient, new_session
 from kopfka_operator.kube.connection import find_connection
-from kopfka_operator.kube.resources import KAFKA_CLUSTERS, KAFKA_TOPICS
+from kopfka_operator.kube.follow import ConfigMapFollower
+from kopfka_operator.kube.resources import KAFKA_CLUSTERS, KAFKA_TOPICS, KINDS, SCHEMA_REGISTRIES, SCHEMA_SUBJECTS
 from kopfka_operator.leader import LeaderElector
 from kopfka_operator.metrics import OperatorMetrics
-from kopfka_operator.mirror import Mirror, cluster_of
+from kopfka_operator.mirror import Mirror, label_of
 from kopfka_operator.queue import WorkQueue
+from kopfka_operator.registry.registries import Registries
+from kopfka_operator.schemaregistry.reconciler import RegistryReconciler
+from kopfka_operator.schemasubject.reconciler import SubjectReconciler
 from kopfka_runtime.health import Health, serve_health
 
 if TYPE_CHECKING:
@@ -48,7 +53,14 @@ _RECHECK_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 
 Key = tuple[str, str, str]
-"""Kind whose reconciler is meant, namespace, name of the KafkaCluster."""
+"""Kind whose reconciler is meant, namespace, name of the resource with pods: topics are looked at by their cluster."""
+
+_OWNERS = ((CLUSTER_LABEL, KAFKA_CLUSTERS), (REGISTRY_LABEL, SCHEMA_REGISTRIES))
+"""Whose an object is, by its label."""
+
+
+class _Reconciler(Protocol):
+    async def reconcile(self, namespace: str, name: str) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,17 @@ class Operator:
         context = Context(client, self.mirror, self._events, _installation())
         self._brokers = Brokers(self.mirror)
         self._topics = TopicReconciler(context, self._brokers)
-        self._clusters = ClusterReconciler(context, self._brokers, self._ask_topics)
+        self._clusters = ClusterReconciler(context, self._brokers, self._cluster_changed)
+        self._registries = Registries(self.mirror, client)
+        self._follower = ConfigMapFollower(client, self._config_map_changed)
+        self._subjects = SubjectReconciler(context, self._registries, self._follower.follow)
+        self._registry = RegistryReconciler(context, self._registries, self._ask_subjects)
+        self._reconcilers: dict[str, _Reconciler] = {
+            KAFKA_CLUSTERS.kind: self._clusters,
+            KAFKA_TOPICS.kind: self._topics,
+            SCHEMA_REGISTRIES.kind: self._registry,
+            SCHEMA_SUBJECTS.kind: self._subjects,
+        }
         self._elector = LeaderElector(client, self._lease_namespace(), self._identity)
         self._metrics = OperatorMetrics(self.mirror, self._acts)
         self._queue: WorkQueue[Key] = WorkQueue(self._work, clock=time.monotonic)
@@ -103,7 +125,7 @@ class Operator:
         elector = self._elector
         if self._options.leader_election and not await _until(stop, elector.acquire()):
             return
-        parts = [self._queue.run(_WORKERS), self._events.run(), self._resync()]
+        parts = [self._queue.run(_WORKERS), self._events.run(), self._follower.run(), self._resync()]
         if self._options.leader_election:
             parts.append(elector.hold())
         stop_kopf = asyncio.Event()
@@ -118,6 +140,7 @@ class Operator:
                 task.cancel()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
             await elector.release()
+            await self._registries.close()
             stop_kopf.set()
             await asyncio.wait([watching], timeout=_STOP_SECONDS)
             watching.cancel()
@@ -159,30 +182,50 @@ class Operator:
         """Ask for what a change may be of concern to."""
         metadata = body["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        if type_ is KAFKA_CLUSTERS:
-            self._queue.add(("KafkaCluster", namespace, name))
-        elif type_ is KAFKA_TOPICS:
+        if type_ in (KAFKA_CLUSTERS, SCHEMA_REGISTRIES):
+            self._queue.add((type_.kind, namespace, name))
+        elif type_ in (KAFKA_TOPICS, SCHEMA_SUBJECTS):
             state = (metadata.get("generation"), is_leaving(body), is_paused(body), has_finalizer(body), gone)
             if self._handled.get(metadata["uid"]) == state:
-                return  # a status was written: nothing that a topic would have to follow
+                return  # a status was written: nothing that a topic or a subject would have to follow
             self._handled[metadata["uid"]] = state
             if gone:
                 self._handled.pop(metadata["uid"])
-            # another KafkaTopic may have been waiting for this one's topic
-            self._ask_topics(namespace, (body.get("spec") or {}).get("cluster", ""), None if gone else name)
-        elif cluster_of(body):
-            self._queue.add(("KafkaCluster", namespace, cluster_of(body)))
+            # another resource may have been waiting for this one's topic or subject
+            one = None if gone else name
+            spec = body.get("spec") or {}
+            if type_ is KAFKA_TOPICS:
+                self._ask_topics(namespace, spec.get("cluster", ""), one)
+            else:
+                self._ask_subjects(namespace, spec.get("registry", ""), one)
+        else:
+            for label, owner in _OWNERS:
+                if label_of(body, label):
+                    self._queue.add((owner.kind, namespace, label_of(body, label)))
 
     def _ask_topics(self, namespace: str, cluster: str, topic: str | None = None) -> None:
         self._topics.ask(namespace, cluster, topic)
-        self._queue.add(("KafkaTopic", namespace, cluster))
+        self._queue.add((KAFKA_TOPICS.kind, namespace, cluster))
+
+    def _ask_subjects(self, namespace: str, registry: str, subject: str | None = None) -> None:
+        self._subjects.ask(namespace, registry, subject)
+        self._queue.add((SCHEMA_SUBJECTS.kind, namespace, registry))
+
+    def _cluster_changed(self, namespace: str, cluster: str) -> None:
+        self._ask_topics(namespace, cluster)
+        for body in self.mirror.all(SCHEMA_REGISTRIES, namespace):
+            if (body.get("spec") or {}).get("cluster") == cluster:
+                self._queue.add((SCHEMA_REGISTRIES.kind, namespace, body["metadata"]["name"]))
+
+    def _config_map_changed(self, namespace: str, name: str) -> None:
+        for registry, subject in self._subjects.users_of(namespace, name):
+            self._ask_subjects(namespace, registry, subject)
 
     async def _work(self, key: Key) -> float | None:
         kind, namespace, name = key
-        reconciler = self._clusters if kind == "KafkaCluster" else self._topics
         started, outcome = time.monotonic(), "error"
         try:
-            delay = await reconciler.reconcile(namespace, name)
+            delay = await self._reconcilers[kind].reconcile(namespace, name)
             outcome = "done" if delay is None else "retry"
         except RetryLater:
             outcome = "retry"
@@ -197,11 +240,18 @@ class Operator:
             pause = self._options.resync_seconds
             await asyncio.sleep(min(_RECHECK_SECONDS, pause) if self._guard.behind else pause)
             await self._guard.check()
-            for body in self.mirror.all(KAFKA_CLUSTERS):
-                self._queue.add(("KafkaCluster", body["metadata"]["namespace"], body["metadata"]["name"]))
-            topics = self.mirror.all(KAFKA_TOPICS)
-            for namespace, cluster in {(body["metadata"]["namespace"], body["spec"]["cluster"]) for body in topics}:
+            for type_ in (KAFKA_CLUSTERS, SCHEMA_REGISTRIES):
+                for body in self.mirror.all(type_):
+                    self._queue.add((type_.kind, body["metadata"]["namespace"], body["metadata"]["name"]))
+            for namespace, cluster in self._parents(KAFKA_TOPICS, "cluster"):
                 self._ask_topics(namespace, cluster)
+            for namespace, registry in self._parents(SCHEMA_SUBJECTS, "registry"):
+                self._subjects.ask_in_turns(namespace, registry)
+                self._queue.add((SCHEMA_SUBJECTS.kind, namespace, registry))
+
+    def _parents(self, type_: ResourceType, field: str) -> set[tuple[str, str]]:
+        """Return namespace and name of what the resources of a type belong to."""
+        return {(body["metadata"]["namespace"], body["spec"][field]) for body in self.mirror.all(type_)}
 
     async def _api_ready(self) -> None:
         """Return once the API answers and has the custom resources."""
@@ -210,7 +260,7 @@ class Operator:
             try:
                 found = await self._client.read(f"/apis/{KAFKA_CLUSTERS.api_version}")
                 have = {resource["name"] for resource in found.get("resources", [])}
-                missing = sorted({KAFKA_CLUSTERS.plural, KAFKA_TOPICS.plural} - have)
+                missing = sorted({kind.plural for kind in KINDS} - have)
                 problem = f"the API server has no {', '.join(missing)}" if missing else ""
             except ApiUnreachableError as error:
                 problem = str(error)

@@ -24,18 +24,24 @@ class Rule:
 _FOLLOW = ("list", "watch")
 
 WORK = (
-    Rule(GROUP, ("kafkaclusters",), _FOLLOW),
+    Rule(GROUP, ("kafkaclusters", "schemaregistries"), _FOLLOW),
     # patch: the finalizer
-    Rule(GROUP, ("kafkatopics",), (*_FOLLOW, "patch")),
-    Rule(GROUP, ("kafkaclusters/status", "kafkatopics/status"), ("patch",)),
+    Rule(GROUP, ("kafkatopics", "schemasubjects"), (*_FOLLOW, "patch")),
+    Rule(
+        GROUP,
+        ("kafkaclusters/status", "kafkatopics/status", "schemaregistries/status", "schemasubjects/status"),
+        ("patch",),
+    ),
     # where OwnerReferencesPermissionEnforcement is on, children could not name their owner without it
-    Rule(GROUP, ("kafkaclusters/finalizers",), ("update",)),
+    Rule(GROUP, ("kafkaclusters/finalizers", "schemaregistries/finalizers"), ("update",)),
+    # those that a resource names, one by one: never listed
+    Rule("", ("secrets",), ("get",)),
     # get: a name may be taken by an object that the watches, narrowed to our label, do not show
     Rule("", ("configmaps", "serviceaccounts"), ("get", *_FOLLOW, "create", "patch")),
     Rule("", ("services",), ("get", *_FOLLOW, "create", "patch", "delete")),
     Rule("", ("persistentvolumeclaims",), (*_FOLLOW, "patch")),
     Rule("", ("pods",), _FOLLOW),
-    Rule("apps", ("statefulsets",), ("get", *_FOLLOW, "create", "patch", "delete")),
+    Rule("apps", ("statefulsets", "deployments"), ("get", *_FOLLOW, "create", "patch", "delete")),
     Rule("policy", ("poddisruptionbudgets",), ("get", *_FOLLOW, "create", "patch")),
     Rule("", ("events",), ("create", "patch")),
 )

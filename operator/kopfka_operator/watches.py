@@ -13,7 +13,7 @@ import kopf
 
 from kopfka_operator.api.names import FIELD_MANAGER
 from kopfka_operator.kube.client import new_session
-from kopfka_operator.kube.resources import CHILDREN, CLAIMS, KAFKA_CLUSTERS, KAFKA_TOPICS, PODS, ResourceType
+from kopfka_operator.kube.resources import CHILDREN, CLAIMS, KINDS, PODS, ResourceType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,7 @@ OURS = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
 """Label selector of everything the operator makes, and of what that makes (pods, claims)."""
 
 WATCHED: dict[ResourceType, str] = {
-    KAFKA_CLUSTERS: "",
-    KAFKA_TOPICS: "",
+    **dict.fromkeys(KINDS, ""),
     **dict.fromkeys((*CHILDREN, PODS, CLAIMS), OURS),
 }
 """What is watched, and the label selector that narrows it."""

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
-from operator_specs import edge_clusters, edge_topics, valid_clusters, valid_topics
+from operator_specs import (
+    edge_clusters,
+    edge_registries,
+    edge_subjects,
+    edge_topics,
+    valid_clusters,
+    valid_registries,
+    valid_subjects,
+    valid_topics,
+)
 
 from kopfka_local.api.cluster import Cluster as LocalCluster
 from kopfka_local.api.errors import ApiError
@@ -19,9 +28,13 @@ from kopfka_operator.api.kafkacluster import KafkaClusterSpec
 from kopfka_operator.api.kafkatopic import KafkaTopicSpec
 from kopfka_operator.api.kinds import KINDS
 from kopfka_operator.api.reasons import Reason
+from kopfka_operator.api.schemaregistry import SchemaRegistrySpec
+from kopfka_operator.api.schemasubject import SchemaSubjectSpec
 
 CLUSTERS = Gvr("kopfka.io", "v1alpha1", "kafkaclusters")
 TOPICS = Gvr("kopfka.io", "v1alpha1", "kafkatopics")
+REGISTRIES = Gvr("kopfka.io", "v1alpha1", "schemaregistries")
+SUBJECTS = Gvr("kopfka.io", "v1alpha1", "schemasubjects")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -87,6 +100,72 @@ def test_api_server_and_model_agree_on_topics(api: LocalCluster, spec: dict[str,
     assert bool(refusal(api, TOPICS, "KafkaTopic", spec)) == _refused(KafkaTopicSpec, spec)
 
 
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spec=valid_registries)
+def test_valid_registries_pass_both(api: LocalCluster, spec: dict[str, Any]) -> None:
+    assert refusal(api, REGISTRIES, "SchemaRegistry", spec) == ""
+    SchemaRegistrySpec.model_validate(spec)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spec=edge_registries)
+@example(spec={"cluster": "c"})
+@example(spec={"engine": "external", "url": "http://r"})
+@example(spec={"engine": "external", "url": "http://r", "tls": {"secretName": "s"}})
+@example(spec={"cluster": "c", "kafka": {"securityProtocol": "SASL_SSL", "saslMechanism": "PLAIN"}})
+@example(spec={"cluster": "c", "authentication": {}})
+def test_api_server_and_model_agree_on_registries(api: LocalCluster, spec: dict[str, Any]) -> None:
+    assert bool(refusal(api, REGISTRIES, "SchemaRegistry", spec)) == _refused(SchemaRegistrySpec, spec)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spec=valid_subjects)
+def test_valid_subjects_pass_both(api: LocalCluster, spec: dict[str, Any]) -> None:
+    assert refusal(api, SUBJECTS, "SchemaSubject", spec) == ""
+    SchemaSubjectSpec.model_validate(spec)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spec=edge_subjects)
+@example(spec={"registry": "r", "schema": '"int"'})
+def test_api_server_and_model_agree_on_subjects(api: LocalCluster, spec: dict[str, Any]) -> None:
+    assert bool(refusal(api, SUBJECTS, "SchemaSubject", spec)) == _refused(SchemaSubjectSpec, spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "remedy"),
+    [
+        ({}, "write either cluster, the name of a KafkaCluster"),
+        ({"cluster": "c", "bootstrapServers": "k:1"}, "write either cluster, the name of a KafkaCluster"),
+        ({"cluster": "c", "url": "http://r"}, "write it with engine: external"),
+        ({"engine": "external"}, "write it with engine: external"),
+        ({"engine": "external", "url": "http://r", "cluster": "c"}, "engine: external deploys nothing: remove cluster"),
+        ({"cluster": "c", "authentication": {}}, "write basic or jwt"),
+        ({"cluster": "c", "external": {"type": "NodePort"}}, "write advertisedHost"),
+        ({"cluster": "c", "kafka": {"securityProtocol": "SASL_SSL"}}, "write both, or neither"),
+        (
+            {"cluster": "c", "kafka": {"securityProtocol": "SASL_SSL", "saslMechanism": "PLAIN"}},
+            "write secretName, a Secret with username and password",
+        ),
+    ],
+)
+def test_a_refused_registry_is_told_what_to_write_instead(api: LocalCluster, spec: dict[str, Any], remedy: str) -> None:
+    assert remedy in refusal(api, REGISTRIES, "SchemaRegistry", spec)
+
+
+def test_a_subject_has_one_schema(api: LocalCluster) -> None:
+    source = {"configMapKeyRef": {"name": "c", "key": "k"}}
+    for spec in ({}, {"schema": '"int"', "schemaFrom": source}):
+        assert "write either schema, with its text" in refusal(
+            api, SUBJECTS, "SchemaSubject", {"registry": "r", **spec}
+        )
+
+
+def test_settings_of_a_registry_that_follow_from_the_spec_are_refused_with_a_remedy() -> None:
+    with pytest.raises(ValueError, match=r"config sets listeners: .*remove them from config"):
+        SchemaRegistrySpec.model_validate({"cluster": "c", "config": {"listeners": "http://0.0.0.0:1"}})
+
+
 @pytest.mark.parametrize(
     ("spec", "remedy"),
     [
@@ -122,6 +201,10 @@ def test_a_cluster_is_named_so_that_services_can_be_named_after_it(api: LocalClu
         (TOPICS, {"cluster": "a"}, {"cluster": "b"}, "write the former cluster"),
         (TOPICS, {"cluster": "a"}, {"topicName": "b"}, "write the former topicName"),
         (TOPICS, {"cluster": "a", "partitions": 3}, {"partitions": 2}, ""),
+        (SUBJECTS, {"registry": "a", "schema": "1"}, {"registry": "b"}, "write the former registry"),
+        (SUBJECTS, {"registry": "a", "schema": "1"}, {"subject": "b"}, "write the former subject"),
+        (SUBJECTS, {"registry": "a", "schema": "1"}, {"schema": "2", "type": "JSON"}, ""),
+        (REGISTRIES, {"cluster": "a"}, {"engine": "external", "url": "http://r", "cluster": None}, ""),
     ],
 )
 async def test_what_may_change(

@@ -41,6 +41,12 @@ def test_cluster_wide_it_grants_what_is_needed_and_nothing_else() -> None:
     assert rules(objects, "Role") == {("home", "kopfka-leader"): rbac.manifest(rbac.LEAD)}
 
 
+def test_its_text_has_the_rules_even_where_there_is_no_helm() -> None:
+    text = (CHART / "templates" / "rbac.yaml").read_text()
+    rules_text = text.partition('define "kopfka.workRules" }}')[2].partition("{{- end }}")[0]
+    assert yaml.safe_load(rules_text) == rbac.manifest(rbac.WORK)
+
+
 def test_with_named_namespaces_it_grants_nothing_cluster_wide() -> None:
     objects = rendered("--set", "watchNamespaces={a,b}")
     assert not rules(objects, "ClusterRole")

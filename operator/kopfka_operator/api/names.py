@@ -14,5 +14,8 @@ FINALIZER = f"{GROUP}/cleanup"
 CLUSTER_LABEL = f"{GROUP}/cluster"
 """The label that says to which KafkaCluster an object belongs."""
 
+REGISTRY_LABEL = f"{GROUP}/registry"
+"""The label that says to which SchemaRegistry an object belongs."""
+
 FIELD_MANAGER = "kopfka-operator"
 """The one field manager of server-side apply; also the value of `app.kubernetes.io/managed-by`."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from typing import TYPE_CHECKING
 
 from kopfka_operator.errors import BrokerUnreachableError
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, Ref
+from kopfka_operator.reach import is_known
 from kopfka_runtime.network import resolve, split_address
 
 if TYPE_CHECKING:
@@ -57,20 +57,11 @@ class Brokers:
         listeners = {each["name"]: each["bootstrapServers"] for each in status.get("listeners") or []}
         inside = listeners.get("plain", f"{cluster}-bootstrap.{namespace}.svc:9092")
         host, port = split_address(inside, 9092)
-        address = resolve(host)
-        if address != host or await _resolvable(host, port):
-            return f"{address}:{port}"
+        if await is_known(host, port):
+            return f"{resolve(host)}:{port}"
         if "external" in listeners:
             return str(listeners["external"])
         raise BrokerUnreachableError(
             f"{host} cannot be resolved here: run the operator inside Kubernetes, "
             "or give the cluster an external listener"
         )
-
-
-async def _resolvable(host: str, port: int) -> bool:
-    try:
-        await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return True

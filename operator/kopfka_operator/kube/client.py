@@ -15,12 +15,15 @@ from kopfka_operator.api.names import FIELD_MANAGER
 from kopfka_operator.errors import ApiError, ApiUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from kopfka_operator.kube.connection import Connection
     from kopfka_operator.kube.resources import Manifest, Ref, ResourceType
 
 _SECONDS = aiohttp.ClientTimeout(total=20, sock_connect=5)
+# annotations are up to 256 KiB, and managedFields may repeat their names
+_LONGEST_LINE = 1024 * 1024
+_METADATA_WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -69,6 +72,41 @@ class KubeClient:
         query = {"labelSelector": selector} if selector else {}
         answer = await self._request("GET", type_.path(namespace), query=query, accept=_METADATA_ONLY)
         return list(answer.get("items") or [])
+
+    async def watch_metadata(
+        self, type_: ResourceType, namespace: str, version: str, seconds: int
+    ) -> AsyncIterator[tuple[str, Manifest]]:
+        """Yield type and object of what happens to the objects of a namespace, their metadata only.
+
+        It begins after the resourceVersion `version`, with all there is if that is empty, and ends after some time.
+
+        Raises:
+            ApiError: the API refuses, or no longer knows that version (410).
+            ApiUnreachableError: the connection broke, or brought nothing though its time was over.
+        """
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
+        if version:
+            query["resourceVersion"] = version
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=seconds + 15)
+        try:
+            async with self._session.get(
+                self._server + type_.path(namespace),
+                params=query,
+                headers={"Accept": _METADATA_WATCH},
+                timeout=timeout,
+                read_bufsize=_LONGEST_LINE,
+            ) as response:
+                if response.status >= 400:
+                    raise _error(response.status, await response.read())
+                async for line in response.content:
+                    event = _document(line)
+                    if event.get("type") == "ERROR":
+                        said = event.get("object") or {}
+                        raise ApiError(int(said.get("code") or 500), str(said.get("reason")), str(said.get("message")))
+                    if event:
+                        yield str(event["type"]), event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise ApiUnreachableError(f"the Kubernetes API at {self._server} does not answer: {error!r}") from error
 
     async def apply(self, ref: Ref, manifest: Manifest, subresource: str = "") -> Manifest:
         """Make the fields of `manifest` so, taking them over from whoever had them, and return the whole object."""

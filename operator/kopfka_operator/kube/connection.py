@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kopfka_operator.errors import ConnectionConfigError
+from kopfka_operator.tls import client_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,18 +132,11 @@ def _token(user: dict[str, Any], folder: Path) -> Token:
 
 def _tls(cluster: dict[str, Any], folder: Path, user: dict[str, Any], user_folder: Path) -> ssl.SSLContext:
     authority = _content(cluster, "certificate-authority", folder)
-    context = ssl.create_default_context(cadata=authority.decode("ascii") if authority else None)
+    certificate, key = _content(user, "client-certificate", user_folder), _content(user, "client-key", user_folder)
+    context = client_context(authority, certificate, key)
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    certificate, key = _content(user, "client-certificate", user_folder), _content(user, "client-key", user_folder)
-    if certificate and key:
-        # ssl reads certificates from files only; this one is readable by its owner alone, for as long as that takes
-        with tempfile.TemporaryDirectory() as scratch:
-            both = Path(scratch) / "client.pem"
-            both.touch(mode=0o600)
-            both.write_bytes(certificate + b"\n" + key)
-            context.load_cert_chain(both)
     return context
 
 

@@ -38,13 +38,20 @@ PODS = ResourceType("", "v1", "pods", "Pod")
 SERVICES = ResourceType("", "v1", "services", "Service")
 SERVICE_ACCOUNTS = ResourceType("", "v1", "serviceaccounts", "ServiceAccount")
 CLAIMS = ResourceType("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+SECRETS = ResourceType("", "v1", "secrets", "Secret")
+DEPLOYMENTS = ResourceType("apps", "v1", "deployments", "Deployment")
 STATEFUL_SETS = ResourceType("apps", "v1", "statefulsets", "StatefulSet")
 BUDGETS = ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 LEASES = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 KAFKA_CLUSTERS = ResourceType(GROUP, VERSION, "kafkaclusters", "KafkaCluster")
 KAFKA_TOPICS = ResourceType(GROUP, VERSION, "kafkatopics", "KafkaTopic")
+SCHEMA_REGISTRIES = ResourceType(GROUP, VERSION, "schemaregistries", "SchemaRegistry")
+SCHEMA_SUBJECTS = ResourceType(GROUP, VERSION, "schemasubjects", "SchemaSubject")
 
-CHILDREN = (CONFIG_MAPS, SERVICE_ACCOUNTS, SERVICES, BUDGETS, STATEFUL_SETS)
+KINDS = (KAFKA_CLUSTERS, KAFKA_TOPICS, SCHEMA_REGISTRIES, SCHEMA_SUBJECTS)
+"""Kopfka's own resources."""
+
+CHILDREN = (CONFIG_MAPS, SERVICE_ACCOUNTS, SERVICES, BUDGETS, STATEFUL_SETS, DEPLOYMENTS)
 """What the operator makes, and deletes where it is no longer wanted."""
 
 

@@ -1,0 +1,1 @@
+"""`SchemaRegistry`: what it becomes in Kubernetes, and how that is brought about."""
