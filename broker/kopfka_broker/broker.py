@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kopfka_broker.cluster import Cluster
 from kopfka_broker.config import loggers
+from kopfka_broker.config.confluent import REGISTRY_URL
 from kopfka_broker.handlers import dispatcher
 from kopfka_broker.network.network import Network, server_settings
 from kopfka_broker.network.server import Server
@@ -50,6 +51,8 @@ class Broker:
             cluster.config.load_altered(cluster.documents)  # before the rest: listeners may go by it
         # what cannot be of the configuration is told before anything is written
         self._network = Network(cluster)
+        if cluster.config.get(REGISTRY_URL):
+            cluster.schemas()
         cluster.open()
         try:
             self._network.add_users()
@@ -92,6 +95,8 @@ class Broker:
         """Answer what is being worked on, flush, and mark the folder as cleanly shut down."""
         self.cluster.groups.close()  # answers members that wait for a rebalance, who would hold the server up
         self.cluster.share.close()
+        if self.cluster.schemas.made is not None:
+            await self.cluster.schemas.made.close()
         if self._server is not None:
             await self._server.stop()
         self._stop.set()

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.apis.errors import ApiError
+from kopfka_broker.config.confluent import REGISTRY_URL
 from kopfka_broker.config.groups import GroupConfigs
 from kopfka_broker.config.resources import ResourceConfigs
 from kopfka_broker.coordinators.topics import GROUPS, TRANSACTIONS, InternalTopic
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
     from kopfka_broker.config.values import BrokerConfig
     from kopfka_broker.context import RequestContext
     from kopfka_broker.network.listeners import Listeners
+    from kopfka_broker.schemas.room import SchemaRoom
     from kopfka_broker.security.authorizer import Operation, ResourceType
     from kopfka_broker.security.credentials import ScramCredentials
     from kopfka_broker.security.tokens import DelegationTokens
-    from kopfka_broker.storage import PartitionLog, Topic
+    from kopfka_broker.storage import LogConfig, PartitionLog, Topic
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,10 @@ class Cluster:
                 "unclean.leader.election.enable": "false",
             },
         )
+        self.schemas: Lazy[SchemaRoom] = Lazy("kopfka_broker.schemas.room", "SchemaRoom", self)
+        """Who asks the schema registry about records."""
+        self.checked_topics: set[str | UUID | None] = set()
+        """Names and ids of the topics whose records it is asked about."""
         self._producer_ids = ProducerIds(directory)
         self.transactions = TransactionCoordinator(
             transactions, TransactionSettings.from_config(config.number), cluster=self, producer_ids=self._producer_ids
@@ -127,6 +133,13 @@ class Cluster:
         if self.documents.has(DELEGATION_TOKENS):
             self.tokens.load()
         self.quotas.load()
+        for topic in self.logs.topics.values():
+            self._note_checks(topic)
+        if self.checked_topics and not self.config.get(REGISTRY_URL):
+            log.error(
+                "nothing can be produced to topics with schema validation: set %s, or switch it off for %s",
+                REGISTRY_URL, ", ".join(sorted(each for each in self.checked_topics if isinstance(each, str))),
+            )  # fmt: skip
         self.config.on_change(self._apply_topic_defaults)
         self.config.on_change(self.request_log.refresh)
         self.request_log.refresh()
@@ -222,6 +235,7 @@ class Cluster:
         return self._created(topic)
 
     def _created(self, topic: Topic) -> Topic:
+        self._note_checks(topic)
         log.info("created topic %s with %s partitions", topic.name, len(topic.partitions))
         self.groups.topics_changed([topic.name], created=True)
         return topic
@@ -272,10 +286,27 @@ class Cluster:
             self.logs.delete_topic(name)
         except StorageError as error:
             raise ApiError(error.code, str(error)) from error
+        self.checked_topics -= {name, topic_id}
         log.info("deleted topic %s", name)
         await self.groups.topics_deleted([name])
         if topic_id is not None:
             await self.share.topics_deleted([topic_id])
+
+    def alter_topic_config(self, topic: Topic, settings: dict[str, str], log_config: LogConfig) -> None:
+        """Replace a topic's own settings, which mean `log_config`; durable, and in force, when it returns.
+
+        Raises:
+            StorageError: it could not be kept; the old settings are in force.
+        """
+        self.logs.alter_config(topic.name, settings, log_config)
+        self._note_checks(topic)
+
+    def _note_checks(self, topic: Topic) -> None:
+        both: set[str | UUID | None] = {topic.name, topic.topic_id}
+        if topic.partitions[0].config.checks_schemas:
+            self.checked_topics |= both
+        else:
+            self.checked_topics -= both
 
     def alter_broker_config(self, broker: str, settings: dict[str, str]) -> None:
         """Replace what was altered of the broker's config, for this broker or (empty) for all.

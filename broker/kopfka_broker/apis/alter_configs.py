@@ -14,6 +14,7 @@ from kopfka_broker.apis.access import denied
 from kopfka_broker.apis.configs import DENIED, ConfigResource, may_configure
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.config import loggers
+from kopfka_broker.config.confluent import REGISTRY_URL, check_validation
 from kopfka_broker.config.definitions import ConfigType, definitions
 from kopfka_broker.config.listener import listener_setting, setting_definition
 from kopfka_broker.config.values import check_topic_configs
@@ -148,11 +149,12 @@ class AlterConfigApis:
         after = changes.after(topic.config, definitions().topic, inherited)
         try:
             check_topic_configs(after)
+            check_validation(after, topic.config, config.get(REGISTRY_URL))
             log_config = config.log_config(after)
         except SettingsError as error:
             raise ApiError(ErrorCode.invalid_config, str(error)) from None
         if not validate_only and after != topic.config:
-            self._cluster.logs.alter_config(name, after, log_config)
+            self._cluster.alter_topic_config(topic, after, log_config)
 
     # -- brokers ------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from kopfka_broker.apis.access import MESSAGES, may, may_topic, refusal
 from kopfka_broker.apis.errors import MALFORMED, ApiError
 from kopfka_broker.apis.names import topic_name_fault
 from kopfka_broker.config import loggers
-from kopfka_broker.config.definitions import ConfigType, definitions
+from kopfka_broker.config.definitions import ConfigType
 from kopfka_broker.config.described import (
     Described,
     describe_all_brokers,
@@ -20,6 +20,7 @@ from kopfka_broker.config.described import (
     describe_group,
     describe_loggers,
     describe_topic,
+    topic_definitions,
 )
 from kopfka_broker.security.authorizer import Operation, ResourceType
 from kopfka_wire.codec import codec
@@ -71,9 +72,7 @@ _NAMELESS: Final = {
 def described_topic_configs(form: Codec, config: BrokerConfig, overrides: Mapping[str, str]) -> tuple[Any, ...]:
     """Return the configs of a topic as CreateTopics' answer lists them."""
     found = []
-    for name, definition in definitions().topic.items():
-        if definition.internal and name not in overrides:
-            continue
+    for name, definition in topic_definitions(config, overrides):
         value = config.topic_values(name, overrides)[0]
         found.append(
             form.make(

@@ -6,25 +6,25 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.apis.names import INTERNAL_TOPICS
-from kopfka_broker.apis.record_errors import rejected, timestamps_out_of_range
+from kopfka_broker.apis.record_errors import failed, refused_batch
 from kopfka_broker.apis.repeated_produce import RepeatedProduce
 from kopfka_broker.apis.verification import transactional_batches, unverified, verify
 from kopfka_broker.dispatch import Deferred
 from kopfka_broker.security.authorizer import AllowAll, Operation, ResourceType
-from kopfka_broker.storage import InvalidRecordError, StorageError
+from kopfka_broker.storage import StorageError
 from kopfka_broker.storage.manager import wall_clock_ms
 from kopfka_broker.storage.plain import NOT_PLAIN, append_plain
 from kopfka_wire.errors import WireError
 from kopfka_wire.produce import PartitionResult, read_produce, write_produce_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from kopfka_broker.apis.record_errors import RecordErrors
     from kopfka_broker.apis.verification import Key, TransactionalBatch
     from kopfka_broker.cluster import Cluster
     from kopfka_broker.context import RequestContext
     from kopfka_broker.dispatch import Buffers, RawAnswer
+    from kopfka_broker.schemas.checking import Check
     from kopfka_broker.storage import PartitionLog
     from kopfka_broker.storage.producers import Verification
     from kopfka_wire.codec import Codec
@@ -34,32 +34,16 @@ if TYPE_CHECKING:
 _NONE: Final = 0
 _CORRUPT_MESSAGE: Final = 2
 _UNKNOWN_TOPIC_OR_PARTITION: Final = 3
-_NOT_LEADER: Final = 6
-_MESSAGE_TOO_LARGE: Final = 10
 _INVALID_TOPIC: Final = 17
-_RECORD_LIST_TOO_LARGE: Final = 18
+_NOT_ENOUGH_REPLICAS: Final = 19
 _INVALID_REQUIRED_ACKS: Final = 21
 _TOPIC_AUTHORIZATION_FAILED: Final = 29
-_INVALID_TIMESTAMP: Final = 32
 _UNSUPPORTED_VERSION: Final = 35
 _INVALID_PRODUCER_ID_MAPPING: Final = 49
 _TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Final = 53
-_KAFKA_STORAGE_ERROR: Final = 56
 _UNSUPPORTED_COMPRESSION_TYPE: Final = 76
 _INVALID_RECORD: Final = 87
 _UNKNOWN_TOPIC_ID: Final = 100
-
-# errors beside which Kafka says no more than the code (ReplicaManager)
-_WITHOUT_DETAILS = frozenset(
-    {
-        _CORRUPT_MESSAGE,
-        _UNKNOWN_TOPIC_OR_PARTITION,
-        _NOT_LEADER,
-        _MESSAGE_TOO_LARGE,
-        _RECORD_LIST_TOO_LARGE,
-        _KAFKA_STORAGE_ERROR,
-    }
-)
 
 _FIRST_SERVED = 3
 _FIRST_WITH_ZSTD = 7
@@ -102,7 +86,10 @@ class ProduceApi:
             return self._refuse(version, request, _UNSUPPORTED_VERSION)
         if is_transactional(request):
             return self._produce_in_transaction(request, context)
-        answer = self._produce(request, context, self._denied(request, context))
+        denied = self._denied(request, context)
+        if self._cluster.checked_topics and self._looks_into(request):
+            return self._check_and_produce(request, context, denied, self._produce)
+        answer = self._produce(request, context, denied)
         caller = context.caller
         if caller.repeated is None:
             caller.repeated = RepeatedProduce()
@@ -116,34 +103,83 @@ class ProduceApi:
         ):
             return self._refuse(version, request, _TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         denied = self._denied(request, context)
-        batches = [each for each in transactional_batches(self._cluster, request) if each.key not in denied]
+        if self._cluster.checked_topics and self._looks_into(request):
+            return self._check_and_produce(request, context, denied, self._produce_batches_of_transaction)
+        return self._produce_batches_of_transaction(request, context, denied)
+
+    def _produce_batches_of_transaction(
+        self,
+        request: ProduceRequest,
+        context: RequestContext,
+        refused: Mapping[Key, PartitionResult],
+        passed: Collection[PartitionLog] = (),
+    ) -> RawAnswer:
+        transactional_id, version = request.transactional_id, context.api_version
+        assert transactional_id is not None
+        batches = [each for each in transactional_batches(self._cluster, request) if each.key not in refused]
         if len({(each.header.producer_id, each.header.producer_epoch) for each in batches}) > 1:
             return self._refuse(version, request, _INVALID_PRODUCER_ID_MAPPING)
         batches = unverified(batches)
         if batches and request.acks in _KNOWN_ACKS:
-            return self._verify_and_produce(request, context, denied, transactional_id, batches)
-        return self._produce(request, context, denied)
+            return self._verify_and_produce(request, context, refused, passed, transactional_id, batches)
+        return self._produce(request, context, refused, passed)
 
-    async def _verify_and_produce(
+    async def _verify_and_produce(  # noqa: PLR0917
         self,
         request: ProduceRequest,
         context: RequestContext,
         denied: Mapping[Key, PartitionResult],
+        passed: Collection[PartitionLog],
         transactional_id: str,
         batches: list[TransactionalBatch],
     ) -> Deferred | Buffers | None:
         """Append once the coordinator has answered. Requests that follow on the connection wait until then."""
         refused, passes = await verify(self._cluster, transactional_id, context.api_version, batches)
-        return self._produce(request, context, {**denied, **refused}, passes)
+        return self._produce(request, context, {**denied, **refused}, passed, passes)
+
+    def _looks_into(self, request: ProduceRequest) -> bool:
+        """Tell whether a topic of the request has its records checked against the schema registry."""
+        checked = self._cluster.checked_topics
+        return request.acks in _KNOWN_ACKS and any(key in checked for key, _ in request.topics)
+
+    def _check_and_produce(
+        self,
+        request: ProduceRequest,
+        context: RequestContext,
+        denied: Mapping[Key, PartitionResult],
+        go_on: Callable[..., RawAnswer],
+    ) -> RawAnswer:
+        """Append what has a schema the registry knows: at once where the broker knows it too."""
+        check = self._cluster.schemas().check(request, context.api_version, denied)
+        if check.open:
+            return self._produce_once_checked(check, request, context, go_on)
+        return go_on(request, context, check.refused, check.passed)
+
+    async def _produce_once_checked(
+        self, check: Check, request: ProduceRequest, context: RequestContext, go_on: Callable[..., RawAnswer]
+    ) -> Deferred | Buffers | None:
+        """Append once the registry has answered. Requests that follow on the connection wait until then."""
+        await check.settled()
+        answer = go_on(request, context, check.refused, check.passed)
+        return answer if answer is None or isinstance(answer, list | Deferred) else await answer
 
     def _produce(
         self,
         request: ProduceRequest,
         context: RequestContext,
         refused: Mapping[Key, PartitionResult],
+        passed: Collection[PartitionLog] = (),
         passes: Mapping[Key, Verification] = _NO_PASSES,
     ) -> Deferred | Buffers | None:
-        """Append the batches of all partitions but those that are `refused`, whose answers are given."""
+        """Append the batches of all partitions but those that are `refused`, whose answers are given.
+
+        Args:
+            request: the request.
+            context: where it came from.
+            refused: by partition.
+            passed: the logs whose batches were found to have schemas that are registered.
+            passes: of the coordinator, for first batches of a transaction.
+        """
         version = context.api_version
         now_ms = wall_clock_ms()
         answer: list[tuple[TopicKey, list[PartitionResult]]] = []
@@ -155,16 +191,16 @@ class ProduceApi:
                     results.append(refused[topic_key, index])
                     continue
                 verified = passes.get((topic_key, index)) if passes else None
-                result, log = self._append(topic_key, index, records, request, context, now_ms, verified)
+                result, log = self._append(topic_key, index, records, request, context, now_ms, verified, passed)
                 if log is not None and request.acks == _ALL and log.durability.waits:
                     # where the result is, so that it can be taken back if the disk fails
                     waiting.append((log, log.log_end_offset, len(answer), len(results)))
                 results.append(result)
             answer.append((topic_key, results))
         if request.acks == _NOBODY:
-            failed = [result for _, results in answer for result in results if result.code]
-            if failed:
-                raise AcksNobodyError(f"produce with acks=0 failed with error code {failed[0].code}")
+            wrong = [result for _, results in answer for result in results if result.code]
+            if wrong:
+                raise AcksNobodyError(f"produce with acks=0 failed with error code {wrong[0].code}")
             return None
         if waiting:
             return Deferred(self._answer_when_durable(version, answer, waiting))
@@ -200,6 +236,7 @@ class ProduceApi:
         context: RequestContext,
         now_ms: int,
         verified: Verification | None,
+        passed: Collection[PartitionLog],
     ) -> tuple[PartitionResult, PartitionLog | None]:
         topic = self._cluster.topic(topic_key)
         if topic is None:
@@ -226,13 +263,14 @@ class ProduceApi:
             traffic.bytes_in += len(records)
             traffic.messages_in += log.log_end_offset - end
             return PartitionResult(index, _NONE, first, _NO_TIME, log.log_start_offset), log
+        if log.config.checks_schemas and log not in passed:  # switched on while this request waited for something else
+            traffic.failed_produce_requests += 1
+            return PartitionResult(index, _NOT_ENOUGH_REPLICAS, error_message="The schemas were not checked yet"), None
         try:
             appended = log.append(records, now_ms, verified=verified)
         except StorageError as error:
             traffic.failed_produce_requests += 1
-            out_of_range = error.number == _INVALID_TIMESTAMP
-            details = timestamps_out_of_range(records, log.config, now_ms) if out_of_range else ()
-            return _failure(index, error, log, details), None
+            return refused_batch(index, error, log, records, now_ms), None
         append_time = appended.log_append_time
         if appended.first_offset < end and append_time == _NO_TIME:
             # a duplicate: Kafka answers with the time of the batch that is there, which is this one
@@ -265,7 +303,7 @@ class ProduceApi:
             await log.flushed(end)
         except StorageError as error:
             self._cluster.metrics.topic(log.topic).failed_produce_requests += 1
-            results[place] = _failure(results[place].partition, error, log)
+            results[place] = failed(results[place].partition, error, log)
 
 
 def batch_fault(  # noqa: PLR0911 - one way out for each error
@@ -298,23 +336,4 @@ def is_transactional(request: ProduceRequest) -> bool:
         records is not None and len(records) > _ATTRIBUTES and records[_ATTRIBUTES] & _TRANSACTIONAL
         for _, partitions in request.topics
         for _, records in partitions
-    )
-
-
-def _failure(index: int, error: StorageError, log: PartitionLog, details: RecordErrors = ()) -> PartitionResult:
-    """Return what a client is told, which is no more than what Kafka tells: details where records are at fault."""
-    if error.number in _WITHOUT_DETAILS:
-        return PartitionResult(index, error.number)
-    record_errors = details
-    message = None
-    if isinstance(error, InvalidRecordError) and error.record_errors:
-        record_errors, message = rejected(error.record_errors, f"{log.topic}-{log.partition}")
-    elif record_errors:
-        message = "One or more records have been rejected due to invalid timestamp"
-    return PartitionResult(
-        index,
-        error.number,
-        log_start_offset=log.log_start_offset,
-        error_message=message,
-        record_errors=record_errors,
     )

@@ -13,6 +13,7 @@ from kopfka_broker.apis.configs import described_topic_configs
 from kopfka_broker.apis.errors import ApiError
 from kopfka_broker.apis.names import INTERNAL_TOPICS, colliding, topic_name_fault
 from kopfka_broker.apis.replicas import check_replicas
+from kopfka_broker.config.confluent import REGISTRY_URL, check_validation
 from kopfka_broker.config.values import check_topic_configs
 from kopfka_broker.security.authorizer import Operation
 from kopfka_broker.storage import StorageError
@@ -71,6 +72,7 @@ class TopicApis:
         overrides = {each.name: each.value for each in wanted.configs or ()}
         try:
             check_topic_configs(overrides)
+            check_validation(overrides, {}, self._cluster.config.get(REGISTRY_URL))
         except SettingsError as error:
             raise ApiError(ErrorCode.invalid_config, str(error)) from None
         quota.record(partitions)

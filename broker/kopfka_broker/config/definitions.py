@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kopfka_broker.config import confluent
 from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Definition:
     doc: str
     valid: str
     internal: bool
+    """Whether it is shown only where somebody has set it."""
     update: str
     """`read-only`, `per-broker` or `cluster-wide`: how a broker config may change while the broker runs."""
     synonyms: tuple[Synonym, ...]
@@ -163,10 +165,14 @@ def definitions() -> Definitions:
     """Read the data file, once."""
     data = json.loads(Path(__file__).with_name("kafka.json").read_bytes())
     return Definitions(
-        {name: _definition(name, entry) for name, entry in (data["broker"] | _OWN).items()},
         *(
-            {name: _definition(name, entry) for name, entry in data[part].items()}
-            for part in ("topic", "group", "client-metrics")
+            {name: _definition(name, entry) for name, entry in entries.items()}
+            for entries in (
+                data["broker"] | _OWN | confluent.BROKER,
+                data["topic"] | confluent.TOPIC,
+                data["group"],
+                data["client-metrics"],
+            )
         ),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile
 from typing import TYPE_CHECKING
 
+from kopfka_broker.config import confluent
 from kopfka_broker.config.definitions import Definition, definitions, unknown_definition
 from kopfka_broker.config.listener import listener_setting, setting_definition
 from kopfka_broker.config.values import BrokerConfig, Source, Value
@@ -33,11 +34,21 @@ class Described:
         return self.synonyms[0].source if self.synonyms else Source.DEFAULT
 
 
+def topic_definitions(config: BrokerConfig, overrides: Mapping[str, str]) -> Iterator[tuple[str, Definition]]:
+    """Give name and definition of the configs that are shown of a topic.
+
+    Confluent's are, as Confluent Server shows them, where the broker knows a schema registry. Where it does not, a
+    topic looks as on Apache Kafka.
+    """
+    registry = bool(config.get(confluent.REGISTRY_URL))
+    for name, definition in definitions().topic.items():
+        if not definition.internal or name in overrides or (registry and name in confluent.TOPIC):
+            yield name, definition
+
+
 def describe_topic(config: BrokerConfig, overrides: Mapping[str, str]) -> Iterator[Described]:
     """Give every config of a topic with these settings of its own."""
-    for name, definition in definitions().topic.items():
-        if definition.internal and name not in overrides:
-            continue
+    for name, definition in topic_definitions(config, overrides):
         synonyms = _synonyms(config, definition.synonyms[0].name) if definition.synonyms else []
         if name in overrides:
             synonyms.insert(0, Value(name, overrides[name], Source.DYNAMIC_TOPIC))

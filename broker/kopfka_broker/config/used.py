@@ -2,8 +2,11 @@
 
 from typing import Final
 
+from kopfka_broker.config import confluent
+
 USED: Final = frozenset(
     {
+        *confluent.BROKER,
         "add.partitions.to.txn.retry.backoff.max.ms",
         "advertised.listeners",
         "authorizer.class.name",

@@ -47,6 +47,8 @@ class BrokerCollector:
         yield from self._groups()
         yield from transaction_metrics(self._cluster.transactions)
         yield from security_metrics(self._cluster.authorizer, self._cluster.throttling)
+        if self._cluster.schemas.made is not None:
+            yield from self._cluster.schemas.made.collect()
         yield from self._cluster.telemetry.collect()
 
     def _groups(self) -> Iterable[Metric]:

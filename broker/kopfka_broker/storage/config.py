@@ -76,16 +76,22 @@ class LogConfig:
     compression_gzip_level: int = _named("compression.gzip.level", -1)
     compression_lz4_level: int = _named("compression.lz4.level", 9)
     compression_zstd_level: int = _named("compression.zstd.level", 3)
+    key_schemas: bool = _named("confluent.key.schema.validation", False, _boolean)
+    value_schemas: bool = _named("confluent.value.schema.validation", False, _boolean)
+    checks_schemas: bool = field(init=False)
+    """Whether records are appended only once `kopfka_broker.schemas` has let them pass; whoever appends sees to it."""
     plain: bool = field(init=False)
     """Whether batches are taken as they come, and nothing is to be done after: what no one sets makes a topic so."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "checks_schemas", self.key_schemas or self.value_schemas)
         plain = (
             self.compression_type == KEEP_COMPRESSION
             and not self.stamps_append_time
             and self.message_timestamp_before_max_ms == _MAX_LONG
             and not self.compacts
             and not self.flushes
+            and not self.checks_schemas
         )
         object.__setattr__(self, "plain", plain)
 
