@@ -44,7 +44,7 @@ def owned(side, *partitions):
 
 
 def described(side, *groups):
-    answer = side.call("consumer_group_describe", 1, group_ids=list(groups) or [side.own])
+    answer = side.call("consumer_group_describe", group_ids=list(groups) or [side.own])
     for group in answer["groups"]:
         group["members"].sort(key=lambda member: member["member_id"])
         for member in group["members"]:
@@ -84,7 +84,7 @@ def what_cannot_be_asked(side):
     yield described(side, "")
 
 
-@SCENARIOS.of("consumer_group_heartbeat")
+@SCENARIOS.of("consumer_group_heartbeat", also=["consumer_group_describe"])
 def one_member_from_joining_to_leaving(side):
     at_once(side)
     yield beat(side, "a", 0)

@@ -50,12 +50,9 @@ def describe_topic_partitions(side):
     yield side.call("describe_topic_partitions", topics=[{"name": side.topic}], cursor=cursor)
 
 
-@SCENARIOS.of("produce")
+@SCENARIOS.of("produce", *range(3, 14))  # what lower ones are answered is in test_differential
 def produce(side):
     topic_id = side.create(max_message_bytes="300", partitions=2)
-    if side.version < 3:
-        yield "below what a client may send"
-        return
 
     def send(batch, **at):
         return side.produce(batch, **({"version": side.version, "topic": side.own, "topic_id": topic_id} | at))
@@ -105,6 +102,50 @@ def produce_idempotent(side):
     yield send(1, epoch=0)  # an epoch that is over
     yield send(7, epoch=2)  # a new epoch starts at 0
     yield send(3, who=producer + 1000)  # a producer no one knows
+
+
+@SCENARIOS.of("produce", 3, 9, 13)
+def produce_where_more_replicas_are_asked_for(side):
+    topic_id = side.create(min_insync_replicas="2")
+    for acks in (-1, 1, -1):
+        yield side.produce(record_batch([b"x"]), version=side.version, topic=side.own, topic_id=topic_id, acks=acks)
+    yield side.fetch(0, version=12, topic=side.own, topic_id=topic_id)
+
+
+@SCENARIOS.of("delete_records")
+def delete_records(side):
+    side.create(partitions=2)
+    for value in (b"a", b"b", b"c", b"d"):
+        side.produce(record_batch([value]), topic=side.own)
+
+    def delete(*wanted, topic=side.own):
+        parts = [{"partition_index": partition, "offset": offset} for partition, offset in wanted]
+        answer = side.call("delete_records", topics=[{"name": topic, "partitions": parts}], timeout=10000)
+        for each in answer["topics"]:
+            each["partitions"].sort(key=lambda part: part["partition_index"])
+        return answer
+
+    yield delete((0, 5))
+    yield delete((0, -2))
+    yield delete((0, 0))
+    yield delete((0, 2), (1, 0), (7, 0))
+    yield delete((0, 1))
+    yield side.fetch(1, version=12, topic=side.own)
+    yield side.fetch(2, version=12, topic=side.own)
+    yield delete((0, -1))
+    earliest = {"partition_index": 0, "timestamp": -2}
+    yield side.call("list_offsets", 4, replica_id=-1, topics=[{"name": side.own, "partitions": [earliest]}])
+    yield delete((0, 0), topic=f"{side.own}-missing")
+    yield delete((0, 0), topic="not a name!")
+    part = {"partition_index": 0, "committed_offset": 1, "committed_leader_epoch": -1, "committed_metadata": ""}
+    committed = {"generation_id_or_member_epoch": -1, "member_id": "", "retention_time": -1}
+    topics = [{"name": side.topic, "partitions": [part]}]
+    side.call("offset_commit", 4, group_id=side.own, **committed, topics=topics)
+    yield delete((0, 0), topic="__consumer_offsets")
+    yield side.call("delete_records", topics=[], timeout=10000)
+    side.own += "-compacted"
+    side.create(cleanup_policy="compact")
+    yield delete((0, 0), topic=side.own)
 
 
 @SCENARIOS.of("init_producer_id")

@@ -163,7 +163,7 @@ def any_topic_will_do_for_an_idempotent_producer(side):
 # -- SCRAM ------------------------------------------------------------------------------------------------------------
 
 
-@SCENARIOS.of("alter_user_scram_credentials")
+@SCENARIOS.of("alter_user_scram_credentials", also=["describe_user_scram_credentials"])
 def scram_credentials(side):
     own = side.own
     good = {"name": own, "mechanism": 1, "iterations": 4096, "salt": b"salt", "salted_password": b"x" * 32}
@@ -376,7 +376,10 @@ def known(side: SecuredSide, token: Any) -> None:
     eventually(seen)
 
 
-@SCENARIOS.of("create_delegation_token")
+@SCENARIOS.of(
+    "create_delegation_token",
+    also=["renew_delegation_token", "expire_delegation_token", "describe_delegation_token"],
+)
 def delegation_tokens(side):
     def create(who, version=None, **fields):
         answer = side.call("create_delegation_token", version, user=who, **token_request(**fields))

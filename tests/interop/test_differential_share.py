@@ -15,6 +15,10 @@ pytestmark = pytest.mark.java
 SCENARIOS = Scenarios()
 MEMBER = "member-one"
 GROUP_RESOURCE = 32
+STATES = (
+    "initialize_share_group_state", "read_share_group_state", "read_share_group_state_summary",
+    "delete_share_group_state",
+)  # fmt: skip
 GAP, ACCEPT, RELEASE, REJECT, RENEW = range(5)
 
 
@@ -144,7 +148,7 @@ def offsets(side, version=1):
     return side.call("describe_share_group_offsets", version, groups=[group])
 
 
-@SCENARIOS.of("share_group_heartbeat", 1)
+@SCENARIOS.of("share_group_heartbeat", 1, also=["share_group_describe"])
 def membership(side):
     yield beat(side, 1)
     yield beat(side, -1)
@@ -311,7 +315,7 @@ def released_too_often(side):
     yield offsets(side)
 
 
-@SCENARIOS.of("alter_share_group_offsets")
+@SCENARIOS.of("alter_share_group_offsets", also=["delete_share_group_offsets"])
 def altered_offsets(side):
     topic_id = topic(side)
     asked = [{"topic_name": side.own, "partitions": [{"partition_index": 0, "start_offset": 4}]}]
@@ -382,7 +386,7 @@ def kinds_of_groups(side):
     yield side.call("share_group_describe", 1, group_ids=[taken])
 
 
-@SCENARIOS.of("read_share_group_state_summary")
+@SCENARIOS.of("write_share_group_state", also=STATES)
 def states(side):
     topic_id = topic(side, 1)
     join(side)
@@ -397,9 +401,15 @@ def states(side):
     yield ask("read_share_group_state", leader_epoch=-1, group="no-such-group")
     yield ask("read_share_group_state", leader_epoch=-1, partition=-1)
     yield ask("read_share_group_state", leader_epoch=-1, group="")
-    yield ask("write_share_group_state", 1, state_epoch=9, leader_epoch=0, start_offset=0, state_batches=batches)
-    yield ask("write_share_group_state", 1, state_epoch=0, leader_epoch=0, start_offset=0, state_batches=batches)
-    yield ask("write_share_group_state", 1, group="no-such-group", state_epoch=0, leader_epoch=0, start_offset=0)
+    yield ask(
+        "write_share_group_state", side.version, state_epoch=9, leader_epoch=0, start_offset=0, state_batches=batches
+    )
+    yield ask(
+        "write_share_group_state", side.version, state_epoch=0, leader_epoch=0, start_offset=0, state_batches=batches
+    )
+    yield ask(
+        "write_share_group_state", side.version, group="no-such-group", state_epoch=0, leader_epoch=0, start_offset=0
+    )
     yield ask("read_share_group_state", leader_epoch=-1)
     yield ask("read_share_group_state_summary", side.version, leader_epoch=-1)
     yield ask("read_share_group_state_summary", side.version, leader_epoch=-1, group="no-such-group")

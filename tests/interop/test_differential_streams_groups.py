@@ -82,7 +82,7 @@ def what_cannot_be_asked(side):
     yield described(side, "")
 
 
-@SCENARIOS.of("streams_group_heartbeat")
+@SCENARIOS.of("streams_group_heartbeat", also=["streams_group_describe"])
 def one_member_from_joining_to_leaving(side):
     at_once(side)
     yield beat(side, "a", 0)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kopfka_bench.protocol.raw import CLOSED, RawConnection, known_versions
+from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -32,20 +33,53 @@ _MASKED = {
 _numbers = itertools.count(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Requests to one broker, and which APIs they are there to show: `compare` looks whether each was called."""
+
+    run: Callable[[Side], Iterator[Any]]
+    apis: tuple[str, ...]
+
+    @property
+    def __name__(self) -> str:
+        """What it is called in topics and groups."""
+        return str(getattr(self.run, "__name__", "scenario"))
+
+    def __call__(self, side: Side) -> Iterator[Any]:
+        """Send the requests; yield the answers that count."""
+        return self.run(side)
+
+    def shows(self, version: int) -> set[tuple[str, int]]:
+        """Return APIs and versions it shows: the first in that version, others in theirs if that is lower."""
+        first, *others = self.apis
+        return {(first, version), *((api, min(version, KAFKA_VERSIONS[ApiKey[api.upper()]].high)) for api in others)}
+
+
 class Scenarios(list[Any]):
     """The scenarios of one test module, as parameters of its test."""
 
     def of(
-        self, api: str, *versions: int
+        self, api: str, *versions: int, also: Sequence[str] = ()
     ) -> Callable[[Callable[[Side], Iterator[Any]]], Callable[[Side], Iterator[Any]]]:
-        """Return a decorator that adds a scenario for all versions of an API, or those given."""
+        """Return a decorator that adds a scenario for all versions of an API, or those given.
+
+        Args:
+            api: what it shows.
+            versions: all there are if left out.
+            also: other APIs that it shows, in the same version or their highest, whichever is lower.
+        """
 
         def register(run: Callable[[Side], Iterator[Any]]) -> Callable[[Side], Iterator[Any]]:
+            scenario = Scenario(run, (api, *also))
             for version in versions or known_versions(api):
-                self.append(pytest.param(run, version, id=f"{run.__name__}-v{version}"))
+                self.append(pytest.param(scenario, version, id=f"{scenario.__name__}-v{version}"))
             return run
 
         return register
+
+    def shown(self) -> set[tuple[str, int]]:
+        """Return every API and version that one of the scenarios shows."""
+        return {each for scenario, version in (param.values for param in self) for each in scenario.shows(version)}
 
 
 @dataclass(slots=True)
@@ -60,17 +94,25 @@ class Side:
     connection: RawConnection | None = None
     last: str = ""  # the request sent last, for messages
     settled: int = 0  # topics made to wait for changes
+    called: set[tuple[str, int]] = field(default_factory=set)
+    """APIs and versions that the scenario has called so far."""
 
     def call(self, api: str, version: int | None = None, **fields: Any) -> Any:
         """Send a request, in the scenario's version unless told otherwise."""
         if self.connection is None:
             self.connection = RawConnection(self.bootstrap)
-        version = self.version if version is None else version
+        version = self.noted(api, version)
         self.last = f"{api} v{version} {fields!r:.400}"
         answer = self.connection.call(api, version, **fields)
         if answer is CLOSED:
             self.close()
         return answer
+
+    def noted(self, api: str, version: int | None) -> int:
+        """Note that an API is called in a version, the scenario's where none is given; return it."""
+        version = self.version if version is None else version
+        self.called.add((api, version))
+        return version
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
@@ -163,7 +205,11 @@ def compare(sides: Sequence[Side], run: Callable[[Side], Iterator[Any]], version
     transcripts = []
     for side in sides:
         side.own, side.version = own, version
+        side.called.clear()
         transcripts.append([(side.last, masked(answer)) for answer in run(side)])
+    if isinstance(run, Scenario):
+        missing = run.shows(version) - sides[0].called
+        assert not missing, f"{run.__name__} says that it shows {missing}, and never called that"
     ours, theirs = transcripts
     assert len(ours) == len(theirs)
     different = []

@@ -59,7 +59,7 @@ class SecuredSide(Side):
         if connection is None:
             connection = self.connections[user] = RawConnection(self.sasl)
             assert connection.log_in(user, f"{user}-secret")["error_code"] == "none"
-        version = self.version if version is None else version
+        version = self.noted(api, version)
         self.last = f"{user}: {api} v{version} {fields!r:.400}"
         answer = connection.call(api, version, **fields)
         if answer is CLOSED:
