@@ -16,6 +16,7 @@ from kopfka_wire.batches import split_batches
 from kopfka_wire.records import Record, encode_batch
 from support.kafka import ApacheKafka
 from support.prerequisites import need_java
+from support.processes import killed_at_the_end
 from support.storage import batch, crash, log_files, open_manager, records_of
 from support.waiting import eventually
 
@@ -81,7 +82,7 @@ def numbers(count):
 def test_written_in_turns(tmp_path, end):
     need_java()
     kafka = ApacheKafka(tmp_path / "data", "node.id=1\n")
-    try:
+    with killed_at_the_end(kafka):
         kafka.start()
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         admin.create_topics([NewTopic(TOPIC, 1, 1, config=CONFIG)])[TOPIC].result(timeout=30)
@@ -116,9 +117,6 @@ def test_written_in_turns(tmp_path, end):
         kafka.stop()
         said = kafka.log.read_text()
         assert "corrupt" not in said.lower(), said[-3000:]
-    finally:
-        if kafka.process is not None and kafka.process.poll() is None:
-            kafka.kill()
 
     manager = open_manager(tmp_path / "data", LOG_CONFIG)
     log = manager.topics[TOPIC].partitions[0]
@@ -138,7 +136,7 @@ def test_a_cleaned_log_is_taken_over(tmp_path):
     need_java()
     settings = {"cleanup.policy": "compact", "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.01"}
     kafka = ApacheKafka(tmp_path / "data", "node.id=1\nlog.cleaner.backoff.ms=100\n")
-    try:
+    with killed_at_the_end(kafka):
         kafka.start()
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         admin.create_topics([NewTopic(TOPIC, 1, 1, config=settings)])[TOPIC].result(timeout=30)
@@ -152,9 +150,6 @@ def test_a_cleaned_log_is_taken_over(tmp_path):
         kafka.stop()
         said = kafka.log.read_text()
         assert "corrupt" not in said.lower(), said[-3000:]
-    finally:
-        if kafka.process is not None and kafka.process.poll() is None:
-            kafka.kill()
     manager = open_manager(tmp_path / "data", clock=lambda: START)
     log = manager.topics[TOPIC].partitions[0]
     assert {record.key: record.value for record in records_of(log)} == expected

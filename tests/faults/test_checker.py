@@ -127,6 +127,31 @@ def test_a_read_before_the_commit():
     assert kinds(history, [(A, "a")]) == {"precommitted read"}
 
 
+@pytest.mark.parametrize(("final", "found"), [(9, set()), (8, {"lost offset commit"}), (None, {"lost offset commit"})])
+def test_an_offset_commit_that_is_gone_at_the_end(final, found):
+    history = History()
+    history.commit_offset("g", "t", 0, 5)
+    history.commit_offset("g", "t", 0, 9)
+    offsets = {("g", "t", 1): 3} | ({} if final is None else {("g", "t", 0): final})
+    assert {each.kind for each in find_anomalies(history, FinalLog([], [], offsets))} == found
+    assert not find_anomalies(history, FinalLog([], [])), "a group nobody looked at"
+
+
+@pytest.mark.parametrize(("first", "found"), [(2, set()), (1, {"lost offset commit"})])
+def test_a_member_that_begins_before_what_was_committed(first, found):
+    history = History()
+    there = [(A, "a"), (B, "b"), (C, "c")]
+    for _, value in there:
+        history.send("p", value)
+    for place, value in there[:2]:
+        history.poll("g#1", place, value, committed_only=True, group="g")
+    history.commit_offset("g", "t", 0, 2)
+    for place, value in there[first:]:
+        history.poll("g#2", place, value, committed_only=True, group="g")
+    history.poll("tail", A, "a", committed_only=True)
+    assert kinds(history, there) == found
+
+
 def test_records_out_of_order():
     history = History()
     for value in ("a", "b"):

@@ -33,6 +33,8 @@ _ROUND_SECONDS = 150.0
 _SECONDS = float(os.environ.get("KOPFKA_SOAK_SECONDS", "180"))
 _SEED = int(os.environ.get("KOPFKA_SOAK_SEED", time.time()))
 _DISK_MEGABYTES = 512
+_LONG_ENOUGH = 90.0
+"""For every fault to have its turn."""
 
 
 @pytest.mark.root
@@ -83,6 +85,10 @@ def _round(disk: Path, seconds: float, seed: int) -> str:
     if failures:
         raise ExceptionGroup(text, failures)
     assert not anomalies, text
+    if seconds >= _LONG_ENOUGH:
+        assert nemesis.faults.keys() == nemesis.kinds.keys(), f"{text}\nnot every fault was there"
+        for each in workloads:
+            assert each.history.counts["records hidden"] > 0, f"{text}\n{each.name} aborted nothing that was written"
     for each in workloads:
         assert each.history.counts["committed"] > 0, f"{text}\n{each.name} committed nothing"
     return text

@@ -7,10 +7,10 @@ The final log is read twice when everything is over: with read_committed and wit
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from faults.checker.history import Outcome
+from faults.checker.history import Commit, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +32,8 @@ class FinalLog:
 
     committed: Sequence[Found]
     everything: Sequence[Found]
+    offsets: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+    """By group, topic and partition: the offset that is committed; of the groups that were looked at."""
 
 
 def find_anomalies(history: History, log: FinalLog) -> list[Anomaly]:
@@ -46,6 +48,7 @@ def find_anomalies(history: History, log: FinalLog) -> list[Anomaly]:
         _rewritten,
         _unseen,
         _precommitted_reads,
+        _lost_commits,
         _order,
     ):
         found.extend(rule(history, log))
@@ -154,6 +157,35 @@ def _precommitted_reads(history: History, _: FinalLog) -> Iterator[Anomaly]:
             at = began[poll.value]
             if at is None or poll.at < at:
                 yield Anomaly("precommitted read", f"{poll.reader} got {poll.value} at {poll.place}")
+
+
+def _lost_commits(history: History, log: FinalLog) -> Iterator[Anomaly]:
+    """An acknowledged offset commit is gone, at the end or for the member that begins where it left off.
+
+    A member of a new generation asks for the committed offset once no one of the old one can commit any more. Clients
+    here commit nothing that they got before they were given other partitions.
+    """
+    highest: dict[tuple[str, str, int], Commit] = {}
+    begun: set[tuple[str, str, int]] = set()
+    events: list[Commit | Poll] = [*history.commits, *(poll for poll in history.polls if poll.group is not None)]
+    for event in sorted(events, key=lambda each: each.at):
+        if isinstance(event, Commit):
+            key = (event.group, event.topic, event.partition)
+            if key not in highest or event.offset > highest[key].offset:
+                highest[key] = event
+            continue
+        topic, partition, offset = event.place
+        position = (event.reader, topic, partition)
+        commit = highest.get((event.group or "", topic, partition))
+        if position not in begun and commit is not None and offset < commit.offset:
+            yield Anomaly("lost offset commit", f"{event.reader} began at {event.place}, {commit.offset} was committed")
+        begun.add(position)
+    groups = {group for group, _, _ in log.offsets}
+    for key, commit in highest.items():
+        if commit.group in groups and log.offsets.get(key, -1) < commit.offset:
+            yield Anomaly(
+                "lost offset commit", f"{commit.offset} of {key} was committed, now it is {log.offsets.get(key)}"
+            )
 
 
 def _order(history: History, log: FinalLog) -> Iterator[Anomaly]:

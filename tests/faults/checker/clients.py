@@ -80,7 +80,9 @@ class TransactionalProducer:
                 self.producer.produce(topic, value.encode(), partition=partition)
             if before_commit is not None:
                 self._answered(before_commit)
-            if not abort:
+            if abort:  # librdkafka would throw away what it has not sent, and nothing would be there to be hidden
+                self._answered(lambda: self.producer.flush(5))
+            else:
                 self._history.committing(transaction)
                 self._retried(self.producer.commit_transaction)
                 self._history.ended(transaction, Outcome.COMMITTED)
@@ -188,6 +190,7 @@ class Reader:
         self._base = name
         self._committed_only = committed_only
         self._statistics = "{}"
+        self._polled_as = ""
         self.group = group
         self.name = self._next_name()
         self.consumer = Consumer(
@@ -215,19 +218,25 @@ class Reader:
     def poll(self, most: int, seconds: float) -> list[Message]:
         """Return the next records, noted; raises KafkaException where the consumer is of no more use."""
         messages = []
+        self._polled_as = self.name
         for message in self.consumer.consume(most, timeout=seconds):
             error = message.error()
             if error is None:
                 value = (message.value() or b"").decode()
                 place = (message.topic() or "", message.partition() or 0, message.offset() or 0)
-                self._history.poll(self.name, place, value, committed_only=self._committed_only)
+                self._history.poll(self.name, place, value, committed_only=self._committed_only, group=self.group)
                 messages.append(message)
             elif error.fatal():
                 raise KafkaException(error)
         return messages
 
     def commit(self, messages: Sequence[Message]) -> None:
-        """Commit the positions after these records, where the group lets it."""
+        """Commit the positions after what the last poll returned, where the group lets it.
+
+        Nothing where partitions were given and taken meanwhile: a member may commit for partitions that are another's.
+        """
+        if self._polled_as != self.name:
+            return
         offsets = positions(messages)
         try:
             self.consumer.commit(offsets=offsets, asynchronous=False)

@@ -49,6 +49,19 @@ class Poll:
     place: Place
     value: str
     committed_only: bool
+    group: str | None = None
+    """Whose committed offset says where the position began, None where the client said so itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One acknowledged commit of an offset, outside of transactions."""
+
+    at: int
+    group: str
+    topic: str
+    partition: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +82,7 @@ class History:
         self.sent: list[tuple[str, str]] = []
         """Producer and value of each record sent outside of transactions."""
         self.polls: list[Poll] = []
-        self.commits: list[tuple[str, str, int, int]] = []
-        """Group, topic, partition and offset of each offset commit that succeeded, outside of transactions."""
+        self.commits: list[Commit] = []
         self.doubly_acknowledged: list[str] = []
         self.counts: Counter[str] = Counter()
         self._clock = itertools.count(1)
@@ -116,14 +128,14 @@ class History:
             self.acknowledged[value] = place
             self.counts["acknowledgements"] += 1
 
-    def poll(self, reader: str, place: Place, value: str, *, committed_only: bool) -> None:
+    def poll(self, reader: str, place: Place, value: str, *, committed_only: bool, group: str | None = None) -> None:
         """Note a record a consumer got."""
         with self._lock:
-            self.polls.append(Poll(next(self._clock), reader, place, value, committed_only))
+            self.polls.append(Poll(next(self._clock), reader, place, value, committed_only, group))
             self.counts["polls"] += 1
 
     def commit_offset(self, group: str, topic: str, partition: int, offset: int) -> None:
         """Note an offset commit that succeeded."""
         with self._lock:
-            self.commits.append((group, topic, partition, offset))
+            self.commits.append(Commit(next(self._clock), group, topic, partition, offset))
             self.counts["offset commits"] += 1

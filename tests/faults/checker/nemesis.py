@@ -26,6 +26,17 @@ class Nemesis:
         self, broker: BrokerProcess | ApacheKafka, proxy: TcpProxy, disk: Path, stop: threading.Event, seed: int
     ) -> None:
         self.faults: Counter[str] = Counter()
+        """How often each was done."""
+        self.kinds: dict[str, Callable[[], None]] = {
+            "kill": self._kill,
+            "pause": self._pause,
+            "full disk": self._full_disk,
+            "cut sockets": self._cut,
+            "stalled network": self._stall,
+            "refused connections": self._refuse,
+        }
+        if isinstance(broker, ApacheKafka):
+            del self.kinds["full disk"]  # it ends itself when it cannot write
         self._broker = broker
         self._proxy = proxy
         self._disk = disk
@@ -34,21 +45,11 @@ class Nemesis:
 
     def run(self) -> None:
         """Go on until told to stop."""
-        kinds: dict[str, Callable[[], None]] = {
-            "kill": self._kill,
-            "pause": self._pause,
-            "full disk": self._full_disk,
-            "cut sockets": self._cut,
-            "stalled network": self._stall,
-            "refused connections": self._refuse,
-        }
-        if isinstance(self._broker, ApacheKafka):
-            del kinds["full disk"]  # it ends itself when it cannot write
         order: list[str] = []
         while not self._stop.wait(self._chance.uniform(1.0, 4.0)):
-            order = order or self._chance.sample(list(kinds), len(kinds))
+            order = order or self._chance.sample(list(self.kinds), len(self.kinds))
             name = order.pop()
-            kinds[name]()
+            self.kinds[name]()
             self.faults[name] += 1
 
     def _kill(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -84,6 +85,7 @@ class _Base:
                 reader.close()
 
     def _final(self, topic: str) -> FinalLog:
+        """Read a topic to its end, both ways; count what is there and not to be seen."""
         logs = []
         for committed_only in (True, False):
             reader = Reader(History(), self._bootstrap, "final", committed_only=committed_only)
@@ -91,7 +93,9 @@ class _Base:
                 logs.append(reader.read_everything(topic, PARTITIONS, _DRAIN_SECONDS))
             finally:
                 reader.close()
-        return FinalLog(*logs)
+        found = FinalLog(*logs)
+        self.history.counts["records hidden"] += len(found.everything) - len(found.committed)
+        return found
 
 
 class TransactionalQueue(_Base):
@@ -110,7 +114,20 @@ class TransactionalQueue(_Base):
         ]
 
     def judge(self) -> list[Anomaly]:
-        return find_anomalies(self.history, self._final("queue"))
+        assert self.history.commits, "no offset was ever committed"
+        return find_anomalies(
+            self.history, replace(self._final("queue"), offsets=self._committed("queue-group", "queue"))
+        )
+
+    def _committed(self, group: str, topic: str) -> dict[tuple[str, str, int], int]:
+        asking = Reader(History(), self._bootstrap, "asking", group=group)
+        try:
+            asked = [TopicPartition(topic, each) for each in range(PARTITIONS)]
+            return {
+                (group, topic, each.partition): each.offset for each in asking.consumer.committed(asked, timeout=30)
+            }
+        finally:
+            asking.close()
 
     def _produce(self, at: int) -> None:
         chance = random.Random(self._seed * 100 + at)
