@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.kafka import ApacheKafka, running_kafka
 from support.prerequisites import need_java
-from support.processes import BrokerProcess, running_broker
+from support.processes import BrokerProcess, killed_at_the_end, running_broker
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java
@@ -171,7 +171,7 @@ def test_a_folder_goes_from_one_to_the_other_and_back(tmp_path):
     folder.mkdir()
     same.symlink_to(folder)
     kafka, ours = ApacheKafka(folder, CONFIG), BrokerProcess(same, CONFIG)
-    try:
+    with killed_at_the_end(kafka, ours):
         kafka.start()
         interleave(kafka)
         kafka.kill()
@@ -197,7 +197,3 @@ def test_a_folder_goes_from_one_to_the_other_and_back(tmp_path):
         send(third, b"e1")
         third.commit_transaction(30)
         eventually(lambda: committed(kafka) == [*COMMITTED, b"d1", b"e1"], seconds=30)
-    finally:
-        for each in (kafka, ours):
-            if each.process is not None and each.process.poll() is None:
-                each.kill()

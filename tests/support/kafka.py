@@ -10,6 +10,7 @@ from kopfka_bench.brokers import kafka
 from kopfka_bench.brokers.kafka import serves
 from support.java import kafka_classpath
 from support.prerequisites import need_java
+from support.processes import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,10 +51,5 @@ def stored_codecs(data: Path, topic: str) -> set[str]:
 @contextlib.contextmanager
 def running_kafka(data: Path, config: str = "", listeners: Sequence[str] = ()) -> Iterator[ApacheKafka]:
     """Run Apache Kafka over the folder `data` for the length of the block."""
-    broker = ApacheKafka(data, config, listeners=listeners)
-    try:
-        broker.start()
+    with running(ApacheKafka(data, config, listeners=listeners), ApacheKafka.kill) as broker:
         yield broker
-    finally:
-        if broker.process is not None and broker.process.poll() is None:
-            broker.kill()
