@@ -37,6 +37,8 @@ class Figure:
     cost: str = ""
     """Of what is told what the figure of this name cost: processor time, memory; empty for the figure itself."""
     samples: dict[str, list[float]] = field(default_factory=dict)
+    also: tuple[str, float] | None = None
+    """A second unit, and how many of it one of the first is."""
 
     def median(self, target: str) -> float | None:
         """Return the median of a broker's samples, None where there is none."""
@@ -64,7 +66,7 @@ class Figure:
 
 @dataclass(slots=True)
 class Growth:
-    """How a figure grows with the number of something: one figure for each number."""
+    """How a figure grows with the number of something: one figure or more for each number."""
 
     scenario: str
     name: str
@@ -76,18 +78,31 @@ class Growth:
         """Add what was measured with that number."""
         self.points.setdefault(target, []).append((number, value))
 
+    def samples(self, target: str) -> dict[float, list[float]]:
+        """Return what was measured with each number, from the smallest on."""
+        found: dict[float, list[float]] = {}
+        for number, value in sorted(self.points.get(target, ()), key=lambda point: point[0]):
+            found.setdefault(number, []).append(value)
+        return found
+
+    def medians(self, target: str) -> list[tuple[float, float]]:
+        """Return one point for each number."""
+        return [(number, statistics.median(values)) for number, values in self.samples(target).items()]
+
     def slope(self, target: str) -> float | None:
         """Return the power of the number by which the figure grows: 0 not at all, 1 in step, 2 quadratic."""
-        return slope(self.points.get(target, ()))
+        return slope(self.medians(target))
 
     def words(self, target: str) -> str:
         """Return the slope in words, empty where there are too few points."""
         power = self.slope(target)
         if power is None:
             return ""
-        points = self.points[target]
+        points = self.medians(target)
         (first, low), (last, high) = min(points), max(points)
-        return f"{high / low:.3g} times as much for {last / first:.3g} times as many: {_in_words(power)}"
+        said = f"{high / low:.3g} times as much for {last / first:.3g} times as many: {_in_words(power)}"
+        step = slope(points[-2:])
+        return f"{said}, {step:.2f} in the last step" if step is not None and len(points) > 2 else said
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float | None:
@@ -107,7 +122,9 @@ def _in_words(power: float) -> str:
         return f"below linear (power {power:.2f})"
     if power <= 1.15:
         return f"linear (power {power:.2f})"
-    return f"above linear (power {power:.2f})"
+    if power < 1.7:
+        return f"above linear (power {power:.2f})"
+    return f"about quadratic or worse (power {power:.2f})"
 
 
 def percentile(ordered: Sequence[float], part: float) -> float:
@@ -135,10 +152,11 @@ class Results:
         *,
         more_is_better: bool = False,
         cost: str = "",
+        also: tuple[str, float] | None = None,
     ) -> None:
         """Add one sample."""
         key = (scenario, name, cost)
-        figure = self._figures.setdefault(key, Figure(scenario, name, unit, more_is_better, cost))
+        figure = self._figures.setdefault(key, Figure(scenario, name, unit, more_is_better, cost, also=also))
         figure.samples.setdefault(target, []).append(value)
 
     def grow(self, scenario: str, name: str, target: str, *, of: str, number: float, value: float, unit: str) -> None:

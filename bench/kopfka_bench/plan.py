@@ -19,8 +19,10 @@ class Plan:
     """Moved for one sample of throughput."""
     warm_seconds: float = 10.0
     """Load on a broker before what counts: a JVM gets faster for about that long."""
-    seconds: float = 5.0
+    seconds: float = 4.0
     """How long a paced or a closed-loop load runs for one sample."""
+    latencies: int = 2000
+    """Records of one sample of latency, at least: however low the rate, p99.9 is not the slowest one."""
     partitions: int = 2000
     connections: int = 2000
     log_megabytes: int = 2000
@@ -28,14 +30,24 @@ class Plan:
     members: int = 50
     groups: int = 1000
     rates: tuple[int, ...] = (100, 1_000, 10_000)
+    growth_rounds: int = 3
+    """Times that the bundled broker's points of growth are taken; Apache Kafka's are taken once."""
     growth_partitions: tuple[int, ...] = (10, 100, 1_000, 10_000)
     growth_connections: tuple[int, ...] = (10, 100, 1_000, 10_000)
-    growth_megabytes: tuple[int, ...] = (100, 300, 1_000, 3_000)
+    growth_megabytes: tuple[int, ...] = (100, 1_000, 10_000)
     growth_groups: tuple[int, ...] = (1, 10, 100, 1_000)
 
 
 NORMAL = Plan()
-FULL = replace(NORMAL, rounds=5, seconds=10.0, megabytes=500, growth_megabytes=(100, 1_000, 10_000))
+FULL = replace(
+    NORMAL,
+    rounds=5,
+    seconds=10.0,
+    megabytes=500,
+    latencies=5000,
+    growth_rounds=5,
+    growth_megabytes=(100, 300, 1_000, 3_000, 10_000),
+)
 SHORT = Plan(
     rounds=1,
     combinations=False,
@@ -43,12 +55,14 @@ SHORT = Plan(
     megabytes=15,
     warm_seconds=0.5,
     seconds=0.6,
+    latencies=0,
     partitions=200,
     connections=200,
     log_megabytes=20,
     members=10,
     groups=50,
     rates=(500,),
+    growth_rounds=1,
     growth_partitions=(10, 200),
     growth_connections=(10, 200),
     growth_megabytes=(5, 20),

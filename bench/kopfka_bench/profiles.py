@@ -40,6 +40,23 @@ BALANCED = Profile(
 PROFILES = (HIGH_THROUGHPUT, BALANCED, LOW_LATENCY)
 
 
+def _varied(base: Profile, what: str, **producer: str) -> Profile:
+    settings = {name.replace("_", "."): value for name, value in producer.items()}
+    return Profile(f"{base.name}, {what}", base.producer | settings, base.consumer)
+
+
+VARIED = (
+    _varied(HIGH_THROUGHPUT, "64 KB", batch_size="65536"),
+    _varied(HIGH_THROUGHPUT, "256 KB", batch_size="262144"),
+    _varied(HIGH_THROUGHPUT, "linger 10 ms", linger_ms="10"),
+    _varied(HIGH_THROUGHPUT, "linger 100 ms", linger_ms="100"),
+    _varied(HIGH_THROUGHPUT, "zstd", compression_type="zstd"),
+    _varied(LOW_LATENCY, "lz4", compression_type="lz4"),
+    _varied(LOW_LATENCY, "no batches", batch_size="1"),
+)
+"""The other ends of what the profiles may be set to, one setting at a time."""
+
+
 def of_librdkafka(settings: dict[str, str]) -> dict[str, str]:
     """Return Kafka's settings under librdkafka's names, and in its units."""
     given = {}

@@ -75,6 +75,18 @@ class Session:
         """Add one sample."""
         self.results.add(self.scenario, name, target, value, unit, more_is_better=more_is_better, cost=cost)
 
+    def throughput(self, name: str, target: str, megabytes_per_second: float, record_bytes: int) -> None:
+        """Add one sample of MB/s, which is told in records/s too."""
+        self.results.add(
+            self.scenario,
+            name,
+            target,
+            megabytes_per_second,
+            "MB/s",
+            more_is_better=True,
+            also=("records/s", 1e6 / record_bytes),
+        )
+
     def cost(
         self,
         name: str,
@@ -96,12 +108,25 @@ class Session:
         else:
             self.add(name, target, 100 * meter.cpu / meter.seconds, "% of a core", cost="broker's CPU")
         self.add(name, target, meter.rss, "MB", cost="broker's memory")
+        if gigabytes:
+            self.add(name, target, meter.rss / gigabytes, "MB/GB", cost="its memory by what was moved")
         if client is not None:
             self.add(name, target, 100 * client, "% of a core", cost="client's CPU")
 
     def grow(self, name: str, target: str, *, of: str, number: float, value: float, unit: str) -> None:
         """Add one point of how a figure grows with the number `of` something."""
         self.results.grow(self.scenario, name, target, of=of, number=number, value=value, unit=unit)
+
+    def growing(self, data: str) -> Iterator[Target]:
+        """Yield each target as often as its points of growth are taken, with its folder `data` new each time.
+
+        Apache Kafka's turn takes minutes and is taken once.
+        """
+        for number in range(self.plan.growth_rounds):
+            for target in self.targets:
+                if number == 0 or target.name == KOPFKA:
+                    yield target
+                    shutil.rmtree(target.folder / data, ignore_errors=True)
 
     def say(self, text: str) -> None:
         """Tell whoever waits what is measured now."""

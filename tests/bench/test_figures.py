@@ -36,7 +36,10 @@ def test_the_ratio_lies_in_its_spread(pairs: list[tuple[float, float]], more: bo
     assert ratio.lowest <= ratio.value <= ratio.highest
 
 
-@pytest.mark.parametrize(("power", "said"), [(0, "flat"), (0.5, "below linear"), (1, "linear"), (2, "above linear")])
+@pytest.mark.parametrize(
+    ("power", "said"),
+    [(0, "flat"), (0.5, "below linear"), (1, "linear"), (1.4, "above linear"), (2, "about quadratic or worse")],
+)
 def test_the_slope_is_the_power(power: float, said: str) -> None:
     growth = Growth("s", "memory", "partitions", "MB")
     for count in (10, 100, 1000):
@@ -44,6 +47,17 @@ def test_the_slope_is_the_power(power: float, said: str) -> None:
     assert growth.slope(KOPFKA) == pytest.approx(power, abs=1e-6)
     assert f": {said} (power" in growth.words(KOPFKA)
     assert growth.words(APACHE_KAFKA) == ""
+
+
+def test_points_taken_again_count_by_their_median_and_the_last_step_is_told_by_itself() -> None:
+    growth = Growth("s", "memory", "partitions", "MB")
+    for count, value in ((100, 7.0), (10, 7.0), (1000, 70.0), (10, 9.0), (10, 5.0)):
+        growth.add(KOPFKA, count, value)
+    assert growth.medians(KOPFKA) == [(10, 7.0), (100, 7.0), (1000, 70.0)]
+    assert (
+        growth.words(KOPFKA)
+        == "10 times as much for 100 times as many: below linear (power 0.50), 1.00 in the last step"
+    )
 
 
 def test_one_point_has_no_slope() -> None:

@@ -16,6 +16,7 @@ from kio.serial import entity_writer
 from kio.static.constants import EntityType
 
 from kopfka_bench.errors import RefusedError
+from kopfka_bench.load.java import read_summary, summary
 from kopfka_bench.load.payloads import values
 from kopfka_bench.load.streams import Stream, check
 from kopfka_bench.protocol.frames import batch_of, commit_frame, fetch_frame, produce_frame
@@ -88,3 +89,14 @@ def test_text_compresses_and_random_bytes_do_not() -> None:
     assert len(zlib.compress(b"".join(values(1000, text=False)))) > 400_000
     assert {len(value) for value in values(123, text=True)} == {123}
     assert values(50, text=True) == values(50, text=True)
+
+
+def test_what_the_tools_of_kafka_print_is_understood() -> None:
+    sent = "10 records sent, 5.0 records/sec (0.01 MB/sec), 3.0 ms avg latency\n20 records sent, 7.5 records/sec (1 MB"
+    assert summary(sent) == 7.5
+    assert summary("no records") is None
+    read = (
+        "2026-11-30 23:00:00:000, 2026-11-30 23:00:01:250, 190.7, 152.6, 200000, 160000.0, 250, 1000, 190.7, 200000.0"
+    )
+    assert read_summary(f"a warning, of one\n{read}\n") == 200_000
+    assert read_summary("start.time, end.time, data.consumed.in.MB, MB.sec, nMsg, x, y, fetch.time.ms") is None

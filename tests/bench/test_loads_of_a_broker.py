@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kopfka_bench.load import librdkafka, members, paced, transactions, workers
+from kopfka_bench.brokers.targets import Broker
+from kopfka_bench.figures import APACHE_KAFKA, KOPFKA
+from kopfka_bench.load import consumer_members, librdkafka, members, paced, transactions, workers
 from kopfka_bench.load.committing import commit_once
-from kopfka_bench.load.filling import BATCH_RECORDS, RECORD_BYTES, fill
+from kopfka_bench.load.filling import BATCH_RECORDS, RECORD_BYTES, fill, fill_partitions
 from kopfka_bench.load.sockets import Load, Stretch, closed_loop, fetch_through, synchronous
 from kopfka_bench.load.sockets import paced as paced_requests
+from kopfka_bench.load.syncing import nobody_syncs
 from kopfka_bench.load.topics import create_topic, delete_topics
 from kopfka_bench.load.warming import warm
 from kopfka_bench.protocol.frames import batch_of, commit_frame, fetch_all_frame, fetch_frame, produce_frame
@@ -18,6 +23,7 @@ from support.processes import running_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +88,43 @@ def test_a_group_is_rebalanced_again_and_again(bootstrap: str) -> None:
     times = members.rebalances(go, bootstrap, "rebalanced", 7, 3)
     assert len(times) == 3
     assert all(one > 0 for one in times)
+
+
+def test_a_group_of_kip_848_has_all_partitions_after_each_replacement(bootstrap: str) -> None:
+    create_topic(bootstrap, "shared-out", 10)
+    formed, times = consumer_members.replacements(
+        go, bootstrap, "replaced", consumer_members.Shared("shared-out", 10, 4), 5
+    )
+    assert formed > 0
+    assert len(times) == 5
+
+
+def test_many_partitions_are_filled_alike(bootstrap: str) -> None:
+    create_topic(bootstrap, "many-0", 13)
+    count = fill_partitions(bootstrap, [("many-0", 13)], megabytes=2)
+    assert count == 13 * 2 * BATCH_RECORDS
+    job = librdkafka.Job("many-0", count, partitions=tuple(range(13)))
+    assert librdkafka.consume(go, bootstrap, job) > 0
+
+
+def test_acks_all_waits_for_no_sync_while_it_is_told_so(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "data", "") as process:
+        broker = Broker(KOPFKA, process)
+        create_topic(process.bootstrap, "t")
+        frame = produce_frame("t", {0: batch_of(1, 10)}, acks=-1)
+        for _ in range(2):  # it is as it was after the block
+            before = _synced(process.health_port)
+            with nobody_syncs([broker, Broker(APACHE_KAFKA, process)]):
+                assert closed_loop(go, process.bootstrap, [[frame]], Load(total=5)).requests == 5
+            assert _synced(process.health_port) == before
+            assert closed_loop(go, process.bootstrap, [[frame]], Load(total=5)).requests == 5
+            assert _synced(process.health_port) > before
+
+
+def _synced(health_port: int) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{health_port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return float(re.search(r"^kafka_log_logflushstats_logflushrateandtimems_count\S* (\S+)", text, re.M).group(1))
 
 
 def test_transactions(bootstrap: str) -> None:

@@ -82,6 +82,23 @@ def test_any_ratios_are_well_formed_and_coloured_by_side(bars: list[tuple[str, f
     assert all(float(rect.get("width")) >= 1 for rect in rects)
 
 
+def test_a_second_unit_stands_beside_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Results()
+    for target, value in ((KOPFKA, 300.0), (APACHE_KAFKA, 150.0)):
+        made.add("in", "1 KB", target, value, "MB/s", more_is_better=True, also=("records/s", 1000.0))
+    write(tmp_path, made, BACKGROUND)
+    assert "| 1 KB | MB/s · records/s | 300 · 300,000 | 150 · 150,000 | 2.00× |" in (tmp_path / "README.md").read_text()
+    show(made, BACKGROUND, [KOPFKA, APACHE_KAFKA])
+    assert "300 · 300,000" in capsys.readouterr().out
+
+
+def test_points_taken_again_are_told_with_their_spread(tmp_path: Path) -> None:
+    made = results()
+    made.grow("growth", "memory", KOPFKA, of="partitions", number=100, value=150.0, unit="MB")
+    write(tmp_path, made, BACKGROUND)
+    assert "10: 40.0, 100: 140 (130–150)" in (tmp_path / "README.md").read_text()
+
+
 def test_a_chart_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no point"):
         svg.lines("t", "x", "y", [svg.Series("a", [(0, 1)])])

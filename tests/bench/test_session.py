@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,19 @@ def test_a_cost_is_in_parts_of_what_was_moved(tmp_path: Path) -> None:
     assert told["a", "broker's CPU"] == (4.0, "s/GB")
     assert told["a", "broker's memory"] == (40.0, "MB")
     assert told["a", "client's CPU"] == (25.0, "% of a core")
+    assert told["a", "its memory by what was moved"] == (80.0, "MB/GB")
     assert told["b", "broker's CPU"] == (2000.0, "µs each")
     assert told["c", "broker's CPU"] == (50.0, "% of a core")
+
+
+def test_growth_is_taken_again_of_the_bundled_broker_only_in_a_new_folder(tmp_path: Path) -> None:
+    made = session(tmp_path, KOPFKA, APACHE_KAFKA)
+    made.plan = replace(SHORT, growth_rounds=3)
+    taken = []
+    for target in made.growing("data"):
+        (target.folder / "data").mkdir()  # fails where it is there
+        taken.append(target.name)
+    assert taken == [KOPFKA, APACHE_KAFKA, KOPFKA, KOPFKA]
 
 
 def test_a_scenario_that_breaks_costs_only_itself(

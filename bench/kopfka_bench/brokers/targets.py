@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 HEAP = "1g"
 # what differs from the defaults, on both: groups of this program need not wait, and nothing is removed meanwhile
-SETTINGS = "group.initial.rebalance.delay.ms=0\nlog.retention.ms=-1\n"
+SETTINGS = "group.initial.rebalance.delay.ms=0\ngroup.consumer.assignment.interval.ms=0\nlog.retention.ms=-1\n"
 FSYNC = "log.flush.interval.messages=1\n"
-"""Makes Apache Kafka sync before it answers `acks=all`, as the bundled broker always does."""
+"""Makes Apache Kafka sync before it answers `acks=all`, as the bundled broker does by default."""
 _SAMPLE_SECONDS = 0.2
 _PATIENCE_SECONDS = 180.0  # with ten thousand partitions either takes its time, and a stop has to be a clean one
 

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kopfka_bench.load.sockets import Load, closed_loop
 from kopfka_bench.protocol.frames import batch_of, produce_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RECORD_BYTES = 1000
 BATCH_RECORDS = 64
 _WINDOW = 5
+_AT_ONCE = 10  # partitions of a request
+
+
+def fill_partitions(bootstrap: str, topics: Sequence[tuple[str, int]], *, megabytes: float) -> int:
+    """Append so many MB in all, the same to each partition of topics (name, partitions); return how many records."""
+    batch = batch_of(BATCH_RECORDS, RECORD_BYTES)
+    frames = [
+        produce_frame(topic, dict.fromkeys(range(first, min(first + _AT_ONCE, count)), batch))
+        for topic, count in topics
+        for first in range(0, count, _AT_ONCE)
+    ]
+    partitions = sum(count for _, count in topics)
+    turns = max(1, round(megabytes * 1e6 / (partitions * BATCH_RECORDS * RECORD_BYTES)))
+    closed_loop(lambda: None, bootstrap, [frames], Load(window=_WINDOW, total=turns * len(frames)))
+    return turns * partitions * BATCH_RECORDS
 
 
 def fill(bootstrap: str, topic: str, *, megabytes: float, partition: int = 0) -> int:

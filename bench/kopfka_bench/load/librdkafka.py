@@ -33,6 +33,8 @@ class Job:
     text: bool = False
     partitions: tuple[int, ...] = (0,)
     """To read; a producer uses all there are."""
+    first: int = 0
+    """The offset to read from."""
 
 
 def produce(go: Go, bootstrap: str, job: Job) -> None:
@@ -75,7 +77,7 @@ def produce(go: Go, bootstrap: str, job: Job) -> None:
 
 
 def consume(go: Go, bootstrap: str, job: Job) -> float:
-    """Read so many records of these partitions from their beginning; return the seconds from the first that came.
+    """Read so many records of these partitions from an offset on; return the seconds from the first that came.
 
     What it takes to connect is not in it, nor what it takes to close.
 
@@ -91,7 +93,7 @@ def consume(go: Go, bootstrap: str, job: Job) -> float:
     })  # fmt: skip
     consumer.list_topics(job.topic, timeout=30)
     go()
-    consumer.assign([TopicPartition(job.topic, number, 0) for number in job.partitions])
+    consumer.assign([TopicPartition(job.topic, number, job.first) for number in job.partitions])
     try:
         first = consumer.poll(20)
         begun = time.monotonic()

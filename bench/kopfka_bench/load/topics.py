@@ -26,8 +26,13 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1, configs: dict[s
 
 def create_partitions(bootstrap: str, prefix: str, count: int) -> None:
     """Create so many partitions, a thousand to a topic."""
-    for number in range(0, count, _AT_ONCE):
-        create_topic(bootstrap, f"{prefix}-{number}", min(_AT_ONCE, count - number))
+    for name, partitions in partitioned(prefix, count):
+        create_topic(bootstrap, name, partitions)
+
+
+def partitioned(prefix: str, count: int) -> list[tuple[str, int]]:
+    """Return the topics of so many partitions: their names, and how many each has."""
+    return [(f"{prefix}-{number}", min(_AT_ONCE, count - number)) for number in range(0, count, _AT_ONCE)]
 
 
 def delete_topics(bootstrap: str, *names: str) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopfka_bench.figures import APACHE_KAFKA, KOPFKA
-from kopfka_bench.report.numbers import number, ratio, spread
+from kopfka_bench.report.numbers import cell, number, points, ratio, spread, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from kopfka_bench.figures import Figure, Growth, Results
     from kopfka_bench.report.background import Background
 
 _NAMES = {KOPFKA: "Kopfka", APACHE_KAFKA: "Apache Kafka"}
-_COSTS = ("broker's CPU", "broker's memory", "client's CPU")
+_COSTS = ("broker's CPU", "broker's memory", "its memory by what was moved", "client's CPU")
 
 
 def page(results: Results, background: Background, charts: Mapping[str, str]) -> str:
@@ -74,7 +74,7 @@ def _figures(figures: Sequence[Figure], targets: Sequence[str]) -> str:
     rows = []
     for figure in figures:
         last = _ratio(figure) if compared else spread(figure, targets[0])
-        rows.append([figure.name, figure.unit, *(number(figure.median(target)) for target in targets), last])
+        rows.append([figure.name, unit(figure), *(cell(figure, target) for target in targets), last])
     return table(head, rows)
 
 
@@ -109,22 +109,23 @@ def _ratio(figure: Figure) -> str:
 def _growths(growths: Sequence[Growth], targets: Sequence[str], charts: Mapping[str, str]) -> str:
     if not growths:
         return ""
-    parts = ["## How cost grows", "The power is the slope of the logarithms: 0 is flat, 1 linear, 2 quadratic."]
+    parts = [
+        "## How cost grows",
+        "The power is the slope of the logarithms: 0 is flat, 1 linear, 2 quadratic; the last step is between the two "
+        "largest numbers. Kopfka's points are medians of the rounds, with the lowest and the highest in parentheses; "
+        "Apache Kafka's, which take minutes, were taken once.",
+    ]
     for of in dict.fromkeys(growth.of for growth in growths):
         own = [growth for growth in growths if growth.of == of]
         parts.append(f"### {of[0].upper()}{of[1:]}")
         parts += [f"![{growth.name}]({charts[growth.name]})" for growth in own if growth.name in charts]
         rows = [
-            [growth.name, growth.unit, _NAMES[target], _points(growth.points.get(target, ())), growth.words(target)]
+            [growth.name, growth.unit, _NAMES[target], ", ".join(points(growth, target)), growth.words(target)]
             for growth in own
             for target in targets
         ]
         parts.append(table(["", "unit", "", of, "slope"], rows))
     return "\n\n".join(parts)
-
-
-def _points(points: Iterable[tuple[float, float]]) -> str:
-    return ", ".join(f"{x:,.0f}: {number(y)}" for x, y in points)
 
 
 def _notes(notes: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from kopfka_bench.report.numbers import number, ratio, spread
+from kopfka_bench.report.numbers import cell, points, ratio, spread, unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +41,9 @@ def _table(results: Results, scenario: str, targets: Sequence[str]) -> Table:
     table.add_column("better by" if compared else "range", justify="right")
     for figure in results.figures(scenario):
         last = ratio(figure.ratio()) if compared else spread(figure, targets[0])
-        cells = [number(figure.median(target)) for target in targets]
+        cells = [cell(figure, target) for target in targets]
         name = f"  {figure.cost}" if figure.cost else figure.name
-        table.add_row(name, figure.unit, *cells, last, style="dim" if figure.cost else None)
+        table.add_row(name, unit(figure), *cells, last, style="dim" if figure.cost else None)
     return table
 
 
@@ -53,7 +53,6 @@ def _growth_table(growths: Sequence[Growth], targets: Sequence[str]) -> Table:
         table.add_column(title)
     for growth in growths:
         for target in targets:
-            points = growth.points.get(target, ())
-            shown = "  ".join(f"{of:,.0f}: {number(value)}" for of, value in points)
+            shown = "  ".join(points(growth, target))
             table.add_row(growth.name, growth.unit, target, shown, growth.words(target))
     return table

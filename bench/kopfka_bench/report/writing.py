@@ -44,7 +44,7 @@ def charts(results: Results) -> dict[str, str]:
         if bars:
             drawn[scenario] = svg.ratios(scenario.capitalize(), bars)
     for growth in results.growths():
-        series = [svg.Series(target, points) for target, points in growth.points.items()]
+        series = [svg.Series(target, growth.medians(target)) for target in growth.points]
         if any(min(point) > 0 for one in series for point in one.points):
             drawn[growth.name] = svg.lines(growth.name.capitalize(), growth.of, growth.unit, series)
     return drawn
@@ -58,7 +58,9 @@ def raw(results: Results, background: Background) -> dict[str, object]:
         medians = {target: figure.median(target) for target in figure.samples}
         figures.append(asdict(figure) | {"medians": medians, "ratio": asdict(ratio) if ratio else None})
     growths = [
-        asdict(growth) | {"slopes": {target: growth.slope(target) for target in (KOPFKA, APACHE_KAFKA)}}
+        asdict(growth)
+        | {"slopes": {target: growth.slope(target) for target in (KOPFKA, APACHE_KAFKA)}}
+        | {"words": {target: growth.words(target) for target in (KOPFKA, APACHE_KAFKA)}}
         for growth in results.growths()
     ]
     return asdict(background) | {

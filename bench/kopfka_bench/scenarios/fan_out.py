@@ -51,7 +51,7 @@ def _produce(session: Session, broker: Broker, topics: list[list[str]], name: st
         ran = workers.run(closed_loop, broker.bootstrap, frames, Load(seconds=session.plan.seconds))
     (got,) = ran.results
     moved = got.requests * _PARTITIONS * _RECORDS * _RECORD_BYTES
-    session.add(name, broker.name, moved / 1e6 / got.seconds, "MB/s", more_is_better=True)
+    session.throughput(name, broker.name, moved / 1e6 / got.seconds, _RECORD_BYTES)
     session.cost(name, broker.name, meter, gigabytes=moved / 1e9, client=ran.cpu / ran.seconds)
 
 
@@ -64,5 +64,5 @@ def _fetch(session: Session, broker: Broker, topics: list[list[str]], name: str)
     with broker.metered() as meter:
         ran = workers.run(closed_loop, broker.bootstrap, frames, Load(seconds=session.plan.seconds))
     (got,) = ran.results
-    session.add(name, broker.name, got.bytes_in / 1e6 / got.seconds, "MB/s", more_is_better=True)
+    session.throughput(name, broker.name, got.bytes_in / 1e6 / got.seconds, _RECORD_BYTES)
     session.cost(name, broker.name, meter, gigabytes=got.bytes_in / 1e9, client=ran.cpu / ran.seconds)

@@ -42,13 +42,21 @@ def run(session: Session) -> None:
                 session.add("idle, PSS", broker.name, before.pss, "MB")
             with many_connections(broker, plan.connections):
                 session.add(f"{plan.connections:,} connections", broker.name, broker.used().rss, "MB")
-            create_partitions(broker.bootstrap, "many", plan.partitions)
-            session.add(f"{plan.partitions:,} partitions", broker.name, broker.used().rss, "MB")
             if not plan.combinations:
+                _partitions(session, broker)
                 _busy(session, broker)
         if plan.combinations:
+            with target.running(f"footprint-partitions-{number}") as broker:
+                wait_for_ack(broker.bootstrap, "first", create=True)
+                _partitions(session, broker)
             with target.running(f"footprint-busy-{number}") as broker:
                 _busy(session, broker)
+
+
+def _partitions(session: Session, broker: Broker) -> None:
+    count = session.plan.partitions
+    create_partitions(broker.bootstrap, "many", count)
+    session.add(f"{count:,} partitions", broker.name, broker.used().rss, "MB")
 
 
 def _busy(session: Session, broker: Broker) -> None:

@@ -1,4 +1,7 @@
-"""Groups: rebalancing a classic group of many members, and many groups that each commit once a second.
+"""Groups: rebalancing a group of many members, classic and of KIP-848, and many groups that commit once a second.
+
+A classic rebalance is that of all members. In KIP-848 one member leaves and a new one joins; it is over when all are in
+one epoch and have their partitions, two for each member. Its group's forming, all at once, is measured too.
 
 Members and groups are plain connections with encoded requests, so that the coordinator is what takes the time.
 """
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kopfka_bench.figures import percentile
 from kopfka_bench.load import workers
 from kopfka_bench.load.committing import commit_once
+from kopfka_bench.load.consumer_members import Shared, replacements
 from kopfka_bench.load.members import rebalances
 from kopfka_bench.load.sockets import Load, paced
 from kopfka_bench.load.topics import create_topic
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
 
 TITLE = "groups"
 AIM = "2×"
-_TOPIC = "committed"
+_TOPIC, _SHARED = "committed", "shared-out"
+_EACH = 2
 _CONNECTIONS = 20
 _REBALANCES = 10
 
@@ -36,9 +41,12 @@ def run(session: Session) -> None:
         for broker in brokers:
             warm(broker.bootstrap, plan.warm_seconds)
             create_topic(broker.bootstrap, _TOPIC)
+            create_topic(broker.bootstrap, _SHARED, plan.members * _EACH)
             commit_once(broker.bootstrap, _TOPIC, names)
         for _, broker in session.turns(brokers):
             _rebalance(session, broker)
+        for _, broker in session.turns(brokers):
+            _replace(session, broker)
         for _, broker in session.turns(brokers):
             _commit(session, broker, names)
 
@@ -50,7 +58,21 @@ def _rebalance(session: Session, broker: Broker) -> None:
         group = f"rebalanced-{uuid.uuid4()}"
         ran = workers.run(rebalances, broker.bootstrap, group, members, _REBALANCES)
     (times,) = ran.results
-    name = f"rebalance of {members} members"
+    name = f"rebalance of {members} members, classic"
+    session.add(name, broker.name, percentile(sorted(times), 0.5) * 1000, "ms")
+    session.cost(name, broker.name, meter, requests=_REBALANCES, client=ran.cpu / ran.seconds)
+
+
+def _replace(session: Session, broker: Broker) -> None:
+    members = session.plan.members
+    ran: workers.Done[tuple[float, list[float]]]
+    with broker.metered() as meter:
+        group = f"replaced-{uuid.uuid4()}"
+        shared = Shared(_SHARED, members * _EACH, members)
+        ran = workers.run(replacements, broker.bootstrap, group, shared, _REBALANCES)
+    formed, times = ran.results[0]
+    session.add(f"group of {members} members formed, KIP-848", broker.name, formed * 1000, "ms")
+    name = f"rebalance of {members} members, KIP-848, one replaced"
     session.add(name, broker.name, percentile(sorted(times), 0.5) * 1000, "ms")
     session.cost(name, broker.name, meter, requests=_REBALANCES, client=ran.cpu / ran.seconds)
 

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 TITLE = "growth: connections"
 AIM = "nothing quadratic"
+_DATA = "growth-connections"
 _OF = "connections"
 
 
 def run(session: Session) -> None:
     """Let each broker grow step by step."""
-    for target in session.targets:
-        with target.running("growth-connections") as broker, contextlib.ExitStack() as stack:
+    for target in session.growing(_DATA):
+        with target.running(_DATA) as broker, contextlib.ExitStack() as stack:
             wait_for_ack(broker.bootstrap, FIRST, create=True)
             had = 0
             for number in session.plan.growth_connections:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TITLE = "growth: consumer groups"
 AIM = "nothing quadratic"
+_DATA = "growth-groups"
 _OF = "groups"
 _SECONDS = 1.0
 
@@ -24,8 +25,8 @@ _SECONDS = 1.0
 def run(session: Session) -> None:
     """Let each broker grow step by step."""
     prepare_ack()
-    for target in session.targets:
-        with target.running("growth-groups") as broker:
+    for target in session.growing(_DATA):
+        with target.running(_DATA) as broker:
             wait_for_ack(broker.bootstrap, FIRST, create=True)
             names: list[str] = []
             for number in session.plan.growth_groups:

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 TITLE = "growth: partitions"
 AIM = "nothing quadratic"
+_DATA = "growth-partitions"
 _OF = "partitions"
 
 
 def run(session: Session) -> None:
     """Let each broker grow step by step."""
     prepare_ack()
-    for target in session.targets:
-        with target.running("growth-partitions") as broker:
+    for target in session.growing(_DATA):
+        with target.running(_DATA) as broker:
             wait_for_ack(broker.bootstrap, FIRST, create=True)
             had = 0
             for number in session.plan.growth_partitions:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TITLE = "growth: size of a topic"
 AIM = "nothing quadratic"
+_DATA = "growth-size"
 _OF = "MB in a topic"
 _TOPIC = "growing"
 _SEGMENT_BYTES = "100000000"
@@ -34,9 +35,9 @@ _SPARE = 3.0  # as much disk as the largest topic must be free, times this: one 
 def run(session: Session) -> None:
     """Let each broker grow step by step, as far as the disk allows."""
     prepare_ack()
-    for target in session.targets:
+    for target in session.growing(_DATA):
         free = shutil.disk_usage(target.folder).free / 1e6
-        with target.running("growth-size") as broker:
+        with target.running(_DATA) as broker:
             wait_for_ack(broker.bootstrap, FIRST, create=True)
             create_topic(broker.bootstrap, _TOPIC, configs={"segment.bytes": _SEGMENT_BYTES})
             had, records = 0, 0
@@ -51,7 +52,6 @@ def run(session: Session) -> None:
                 restart(session, broker, _OF, number)
                 _look_up(session, broker, number, records)
                 had = number
-        shutil.rmtree(target.folder / "growth-size", ignore_errors=True)
 
 
 def _look_up(session: Session, broker: Broker, number: int, records: int) -> None:

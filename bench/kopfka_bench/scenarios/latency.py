@@ -1,5 +1,6 @@
 """Latency: how long a record of 1 KB takes to be acknowledged (acks=1) and to reach a consumer, at steady rates.
 
+With acks=all as each broker does by default, with both syncing before the answer, and with neither.
 By confluent-kafka with `linger.ms` 0; producer and consumer are a process each, on the clock they share.
 """
 
@@ -7,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopfka_bench.figures import percentile
+from kopfka_bench.figures import APACHE_KAFKA, percentile
 from kopfka_bench.load import paced, workers
+from kopfka_bench.load.syncing import BOTH, BY_DEFAULT, NEITHER, nobody_syncs
 from kopfka_bench.load.topics import create_topic
 from kopfka_bench.load.warming import warm
 
@@ -21,22 +23,37 @@ if TYPE_CHECKING:
 TITLE = "latency"
 AIM = "half at p99, p50 no worse"
 PARTS = ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"))
-_TOPIC = "latency"
+_ENOUGH = 1000
+"""Samples without which p99.9 would be the slowest of them."""
+_TOPIC, _SYNCED_TOPIC = "latency", "latency-synced"
 
 
 def run(session: Session) -> None:
     """Measure each rate in turns; the rate in the middle with acks=all too."""
-    rates = session.plan.rates
-    cases = [(rate, "1") for rate in rates] + ([(rates[len(rates) // 2], "all")] if session.plan.combinations else [])
+    plan = session.plan
     with session.brokers("latency") as brokers:
         for broker in brokers:
-            warm(broker.bootstrap, session.plan.warm_seconds)
+            warm(broker.bootstrap, plan.warm_seconds)
             create_topic(broker.bootstrap, _TOPIC)
-        for rate, acks in cases:
-            for _, broker in session.turns(brokers):
-                pace = paced.Pace(_TOPIC, rate, session.plan.seconds, {"acks": acks, "linger.ms": 0})
-                sure = "acks=1" if acks == "1" else "acks=all, as by default"
-                measure(session, broker, f"{rate:,} records/s, {sure}", pace)
+            told = {"flush.messages": "1"} if broker.name == APACHE_KAFKA else None
+            create_topic(broker.bootstrap, _SYNCED_TOPIC, configs=told)
+        for rate in plan.rates:
+            _at(session, brokers, rate, "1")
+        if not plan.combinations:
+            return
+        middle = plan.rates[len(plan.rates) // 2]
+        _at(session, brokers, middle, "all", BY_DEFAULT)
+        _at(session, brokers, middle, "all", BOTH)
+        with nobody_syncs(brokers):
+            _at(session, brokers, middle, "all", NEITHER)
+
+
+def _at(session: Session, brokers: Sequence[Broker], rate: int, acks: str, how: str = "") -> None:
+    seconds = max(session.plan.seconds, session.plan.latencies / rate)
+    topic = _SYNCED_TOPIC if how == BOTH else _TOPIC
+    for _, broker in session.turns(brokers):
+        pace = paced.Pace(topic, rate, seconds, {"acks": acks, "linger.ms": 0})
+        measure(session, broker, ", ".join(filter(None, (f"{rate:,} records/s", f"acks={acks}", how))), pace)
 
 
 def measure(session: Session, broker: Broker, name: str, pace: paced.Pace) -> None:
@@ -50,5 +67,5 @@ def measure(session: Session, broker: Broker, name: str, pace: paced.Pace) -> No
 
 
 def _add(session: Session, broker: Broker, name: str, times: Sequence[float]) -> None:
-    for part, called in PARTS:
+    for part, called in PARTS if len(times) > _ENOUGH else PARTS[:2]:
         session.add(f"{name}, {called}", broker.name, percentile(times, part) * 1000, "ms")

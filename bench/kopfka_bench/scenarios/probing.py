@@ -13,6 +13,7 @@ from kopfka_bench.scenarios.start import timed_start
 
 if TYPE_CHECKING:
     from kopfka_bench.brokers.targets import Broker
+    from kopfka_bench.load.sockets import Answers
     from kopfka_bench.session import Session
 
 FIRST = "first"
@@ -20,17 +21,23 @@ FIRST = "first"
 _PROBE_SECONDS = 1.0
 
 
-def round_trip(broker: Broker) -> float:
-    """Return the median of µs that a single record takes to be acknowledged with acks=1."""
+def round_trips(broker: Broker) -> Answers:
+    """Send single records, each after the one before was acknowledged with acks=1."""
+    ran: workers.Done[Answers]
     frame = produce_frame(FIRST, {0: batch_of(1, 100)})
-    (got,) = workers.run(synchronous, broker.bootstrap, frame, _PROBE_SECONDS).results
-    return percentile(got.times, 0.5) * 1e6
+    ran = workers.run(synchronous, broker.bootstrap, frame, _PROBE_SECONDS)
+    return ran.results[0]
 
 
 def look(session: Session, broker: Broker, of: str, number: float) -> None:
-    """Add memory and round trip of a broker that has so many of something."""
+    """Add memory, round trip and what it costs of a broker that has so many of something."""
     session.grow(f"memory by {of}", broker.name, of=of, number=number, value=broker.used().rss, unit="MB")
-    session.grow(f"round trip by {of}", broker.name, of=of, number=number, value=round_trip(broker), unit="µs")
+    with broker.metered() as meter:
+        got = round_trips(broker)
+    middle = percentile(got.times, 0.5) * 1e6
+    session.grow(f"round trip by {of}", broker.name, of=of, number=number, value=middle, unit="µs")
+    each = meter.cpu / got.requests * 1e6
+    session.grow(f"CPU of a round trip by {of}", broker.name, of=of, number=number, value=each, unit="µs")
 
 
 def restart(session: Session, broker: Broker, of: str, number: float, *, kill: bool = False) -> None:
@@ -44,6 +51,8 @@ def restart(session: Session, broker: Broker, of: str, number: float, *, kill: b
         broker.process.kill()
     else:
         stop(broker.process)
-    seconds = timed_start(broker.process)
+    start = timed_start(broker.process)
     how = "SIGKILL" if kill else "a clean stop"
-    session.grow(f"start after {how} by {of}", broker.name, of=of, number=number, value=seconds, unit="s")
+    session.grow(f"start after {how} by {of}", broker.name, of=of, number=number, value=start.seconds, unit="s")
+    name = f"CPU of a start after {how} by {of}"
+    session.grow(name, broker.name, of=of, number=number, value=start.used.cpu, unit="s")

@@ -2,6 +2,7 @@
 
 Encoded requests over plain sockets, so that no client is the limit. With `acks=all` the bundled broker syncs, many
 requests with one fsync; Apache Kafka does not by default, and does with `flush.messages=1` on its topic ("both sync").
+With `kopfka.acks.all.fsync=false` neither does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from kopfka_bench.figures import APACHE_KAFKA, percentile
 from kopfka_bench.load import workers
 from kopfka_bench.load.sockets import Load, closed_loop, synchronous
+from kopfka_bench.load.syncing import BOTH, BY_DEFAULT, NEITHER, nobody_syncs
 from kopfka_bench.load.topics import create_topic
 from kopfka_bench.load.warming import warm
 from kopfka_bench.protocol.frames import batch_of, produce_frame
@@ -30,17 +32,20 @@ class Case:
     """On how many connections, and what an answer waits for."""
 
     connections: int
-    acks: int = 1
-    synced: bool = False
+    all: str = ""
+    """How `acks=all` is measured; empty for `acks=1`."""
 
     @property
     def name(self) -> str:
         """What it is called in the table."""
-        sure = "acks=1" if self.acks == 1 else "acks=all, both sync" if self.synced else "acks=all, as by default"
+        sure = f"acks=all, {self.all}" if self.all else "acks=1"
         return f"{self.connections} connection{'s' if self.connections > 1 else ''}, {sure}"
 
 
-CASES = (Case(1), Case(50), Case(1, -1), Case(1, -1, synced=True), Case(50, -1), Case(50, -1, synced=True))
+CASES = (
+    Case(1), Case(50), Case(1, BY_DEFAULT), Case(50, BY_DEFAULT), Case(1, BOTH), Case(50, BOTH), Case(1, NEITHER),
+    Case(50, NEITHER),
+)  # fmt: skip
 
 
 def run(session: Session) -> None:
@@ -52,12 +57,14 @@ def run(session: Session) -> None:
             told = {"flush.messages": "1"} if broker.name == APACHE_KAFKA else None
             create_topic(broker.bootstrap, _SYNCED_TOPIC, configs=told)
         for case in CASES if session.plan.combinations else CASES[:2]:
-            for _, broker in session.turns(brokers):
-                _one(session, broker, case)
+            with nobody_syncs(brokers if case.all == NEITHER else ()):
+                for _, broker in session.turns(brokers):
+                    _one(session, broker, case)
 
 
 def _one(session: Session, broker: Broker, case: Case) -> None:
-    frame = produce_frame(_SYNCED_TOPIC if case.synced else _TOPIC, {0: batch_of(1, 100)}, acks=case.acks)
+    topic, acks = _SYNCED_TOPIC if case.all == BOTH else _TOPIC, -1 if case.all else 1
+    frame = produce_frame(topic, {0: batch_of(1, 100)}, acks=acks)
     seconds = session.plan.seconds
     with broker.metered() as meter:
         if case.connections == 1:

@@ -1,8 +1,8 @@
 """Throughput in: one factor at a time around a base case, by confluent-kafka, Java and encoded batches.
 
 The base case: records of 1 KB, `batch.size` 64 KB, no compression, `acks=1`, `linger.ms` 5, one partition. The bundled
-broker syncs before it answers `acks=all` and cannot be told not to; Apache Kafka does not unless it is told to. So
-`acks=all` is measured as each does it by default, and with `flush.messages=1` on Apache Kafka's topic.
+broker syncs before it answers `acks=all`, Apache Kafka does not. So `acks=all` is measured with both syncing
+(`flush.messages=1` on Apache Kafka's topic), with neither (`kopfka.acks.all.fsync=false`), and once as by default.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kopfka_bench.figures import APACHE_KAFKA
 from kopfka_bench.load import java, librdkafka, workers
 from kopfka_bench.load.sockets import Load, closed_loop
+from kopfka_bench.load.syncing import BOTH, BY_DEFAULT, NEITHER, nobody_syncs
 from kopfka_bench.load.topics import create_topic, delete_topics
 from kopfka_bench.load.warming import warm
 from kopfka_bench.protocol.frames import batch_of, produce_frame
@@ -38,23 +39,26 @@ class Case:
     size: int = 1000
     batch_kb: int = 64
     codec: str = "none"
-    acks: str = "1"
-    synced: bool = False
-    """Whether Apache Kafka is told to sync too."""
+    all: str = ""
+    """How `acks=all` is measured; empty for `acks=1`."""
     client: str = "confluent-kafka"
     text: bool = False
 
     @property
     def name(self) -> str:
         """What it is called in the table."""
-        parts = [self.client, _size(self.size), f"{self.batch_kb} KB batches", f"acks={self.acks}"]
+        parts = [self.client, _size(self.size), f"{self.batch_kb} KB batches", f"acks={self.acks}", self.all]
         if self.codec != "none" or self.text:
             parts.insert(3, f"{self.codec} of text")
-        if self.acks == "all":
-            parts[-1] += ", both sync" if self.synced else ", as by default"
-        return ", ".join(parts)
+        return ", ".join(filter(None, parts))
+
+    @property
+    def acks(self) -> str:
+        """What the producer asks for."""
+        return "all" if self.all else "1"
 
 
+_BATCHES = (16, 64, 256)
 BASE = Case()
 CASES = (
     BASE,
@@ -65,16 +69,23 @@ CASES = (
     replace(BASE, text=True),
     replace(BASE, text=True, codec="lz4"),
     replace(BASE, text=True, codec="zstd"),
-    replace(BASE, acks="all"),
-    replace(BASE, acks="all", synced=True),
+    replace(BASE, all=BY_DEFAULT),
+    *(replace(BASE, batch_kb=each, all=BOTH) for each in _BATCHES),
+    *(replace(BASE, batch_kb=each, all=NEITHER) for each in _BATCHES),
     replace(BASE, client="Java"),
-    replace(BASE, client="Java", batch_kb=16),
     replace(BASE, client="Java", size=100),
+    replace(BASE, client="Java", size=10_000),
+    replace(BASE, client="Java", batch_kb=16),
+    replace(BASE, client="Java", batch_kb=256),
+    replace(BASE, client="Java", text=True, codec="lz4"),
+    replace(BASE, client="Java", text=True, codec="zstd"),
+    replace(BASE, client="Java", all=BOTH),
+    replace(BASE, client="Java", all=NEITHER),
     replace(BASE, client="encoded"),
     replace(BASE, client="encoded", batch_kb=16),
     replace(BASE, client="encoded", size=100),
 )
-SHORT = (BASE, replace(BASE, client="Java"), replace(BASE, client="encoded"), replace(BASE, acks="all", synced=True))
+SHORT = (BASE, replace(BASE, client="Java"), replace(BASE, client="encoded"), replace(BASE, all=BOTH))
 
 
 def run(session: Session) -> None:
@@ -85,9 +96,10 @@ def run(session: Session) -> None:
         for case in _cases(session):
             for number, broker in session.turns(brokers):
                 topic = f"in-{CASES.index(case) if case in CASES else 0}-{number}"
-                flushing = case.synced and broker.name == APACHE_KAFKA
+                flushing = case.all == BOTH and broker.name == APACHE_KAFKA
                 create_topic(broker.bootstrap, topic, configs={"flush.messages": "1"} if flushing else None)
-                _one(session, broker, case, topic)
+                with nobody_syncs([broker] if case.all == NEITHER else ()):
+                    _one(session, broker, case, topic)
                 delete_topics(broker.bootstrap, topic)
 
 
@@ -108,9 +120,8 @@ def _one(session: Session, broker: Broker, case: Case, topic: str) -> None:
     with broker.metered() as meter:
         if case.client == "Java":
             # its JVM warms up on the first tenth; the meter has that too, and so has what it is divided by
-            done = java.produce(
-                broker.bootstrap, topic, count=count, warm=count // 10, size=case.size, settings=settings
-            )
+            job = java.Job(topic, count, case.size, settings, case.text)
+            done = java.produce(broker.bootstrap, job, warm=count // 10)
             rate, moved = done.records_per_second, count * 1.1
             client = done.cpu / (time.perf_counter() - begun)
         elif case.client == "encoded":
@@ -120,10 +131,11 @@ def _one(session: Session, broker: Broker, case: Case, topic: str) -> None:
             sent = workers.run(closed_loop, broker.bootstrap, [[frame]], Load(window=_WINDOW, total=total))
             rate, moved, client = total * each / sent.seconds, total * each, sent.cpu / sent.seconds
         else:
-            job = librdkafka.Job(topic, count, case.size, settings, case.text)
-            ran = workers.run(librdkafka.produce, broker.bootstrap, job)
+            ran = workers.run(
+                librdkafka.produce, broker.bootstrap, librdkafka.Job(topic, count, case.size, settings, case.text)
+            )
             rate, moved, client = count / ran.seconds, count, ran.cpu / ran.seconds
-    session.add(case.name, broker.name, rate * case.size / 1e6, "MB/s", more_is_better=True)
+    session.throughput(case.name, broker.name, rate * case.size / 1e6, case.size)
     session.cost(case.name, broker.name, meter, gigabytes=moved * case.size / 1e9, client=client)
 
 
