@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import struct
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -114,6 +115,12 @@ class Codec:
         """Build the request of this version; fields it does not have are dropped."""
         known = self.request.__dataclass_fields__
         return self.request(**{key: value for key, value in values.items() if key in known})
+
+    def make_part(self, name: str, /, **values: Any) -> Any:
+        """Build the part of this version's request that kio calls `name`; fields it does not have are dropped."""
+        kind = getattr(sys.modules[self.request.__module__], name)
+        known = kind.__dataclass_fields__
+        return kind(**{key: value for key, value in values.items() if key in known})
 
     def skip_header_tags(self, buffer: Buffer, position: int) -> int:
         """Return where the body of a request starts whose `RequestHeader.end` is `position`."""

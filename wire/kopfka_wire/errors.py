@@ -1,4 +1,4 @@
-"""What can be wrong with bytes that claim to be Kafka's protocol."""
+"""What can be wrong with bytes that claim to be Kafka's protocol, and the root of what clients fail with."""
 
 from kopfka_runtime.errors import KopfkaError
 
@@ -17,3 +17,14 @@ class FrameTooLargeError(WireError):
 
 class UnsupportedVersionError(WireError):
     """There is no such API, or it has no such version."""
+
+
+class ClientError(KopfkaError):
+    """What was asked of a cluster was not done."""
+
+    retriable = False
+    """Whether the same call may succeed later, nothing else having changed."""
+
+
+class AuthenticationError(ClientError):
+    """One side could not prove to the other who it is; another attempt would end the same way."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from kopfka_runtime.errors import KopfkaError
+from kopfka_wire.errors import AuthenticationError, ClientError
 
-
-class ClientError(KopfkaError):
-    """Root of all that a client raises, the errors of brokers included."""
-
-    retriable = False
-    """Whether the same call may succeed later, nothing else having changed."""
+__all__ = [
+    "AuthenticationError",
+    "ClientError",
+    "ClosedError",
+    "ConnectionLostError",
+    "DeliveryTimeoutError",
+    "LogTruncatedError",
+    "NotKafkaError",
+    "RequestTimeoutError",
+    "TlsError",
+    "TopicRecreatedError",
+    "UnreachableError",
+    "UnsupportedByBrokerError",
+]
 
 
 class ConnectionLostError(ClientError):
@@ -30,6 +38,12 @@ class UnreachableError(ClientError):
 
 class NotKafkaError(ClientError):
     """What listens there does not speak Kafka's protocol, or not the security protocol that is set."""
+
+    retriable = True  # the port may be another program's until the broker is back
+
+
+class TlsError(AuthenticationError):
+    """The broker's certificate is not to be trusted or is another host's, or the broker does not take ours."""
 
 
 class UnsupportedByBrokerError(ClientError):

@@ -1,29 +1,24 @@
 """Writes to partitions: idempotent, in order, several batches on their way at a time, `acks=all`.
 
-A `Producer` is one producer id with its epoch; a `PartitionWriter` is what it writes to one partition: sequence
-numbers, accumulation, retries. With a transactional id the epoch fences: see `Producer`.
+A `Producer` is one producer id with its epoch (`session`); a `PartitionWriter` is what it writes to one partition
+(`writer`): accumulation, sequence numbers, retries. With a transactional id the epoch fences: see `Producer`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
 from typing import TYPE_CHECKING, Self
 
+from kopfka_wire.client.errors import ClosedError
+from kopfka_wire.client.producing import Sent
+from kopfka_wire.client.session import Session
+from kopfka_wire.client.writer import PartitionWriter
+from kopfka_wire.compression import NAMES
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kopfka_wire.client.cluster import Cluster
-    from kopfka_wire.records import Record
 
-    Buffer = bytes | bytearray | memoryview
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Where a record is now: its offset, and the timestamp the log has for it."""
-
-    offset: int
-    timestamp: int
+__all__ = ["PartitionWriter", "Producer", "Sent"]
 
 
 class Producer:
@@ -45,7 +40,15 @@ class Producer:
         delivery_timeout: float = 120.0,
         transaction_timeout: float = 60.0,
     ) -> None:
-        raise NotImplementedError
+        """`compression` by its name in `compression.type`; `max_batch_bytes` is `batch.size`, before compression."""
+        self._cluster = cluster
+        self._compression = NAMES.index(compression)
+        self._max_batch_bytes = max_batch_bytes
+        self._delivery_timeout = delivery_timeout
+        self._session = Session(cluster, transactional_id, transaction_timeout)
+        self._lane = cluster.new_lane("produce")
+        self._writers: dict[tuple[str, int], PartitionWriter] = {}
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -59,12 +62,14 @@ class Producer:
     @property
     def producer_id(self) -> int:
         """The producer id, -1 before the start."""
-        raise NotImplementedError
+        identity = self._session.identity
+        return -1 if identity is None else identity.producer_id
 
     @property
     def epoch(self) -> int:
         """The producer epoch, -1 before the start."""
-        raise NotImplementedError
+        identity = self._session.identity
+        return -1 if identity is None else identity.epoch
 
     async def start(self) -> None:
         """Get the producer id and its epoch (InitProducerId); sends do so themselves where it was not called.
@@ -73,57 +78,36 @@ class Producer:
             AuthorizationError: writing, or this transactional id, is not allowed.
             ClientError: the cluster cannot be reached within the delivery timeout.
         """
-        raise NotImplementedError
+        await self._cluster.retrying(self._session.claim, what="getting a producer id", seconds=self._delivery_timeout)
 
     def partition(self, topic: str, partition: int) -> PartitionWriter:
         """Return the writer of one partition; the same one each time."""
-        raise NotImplementedError
+        if self._closed:
+            raise ClosedError("the producer was closed")
+        writer = self._writers.get((topic, partition))
+        if writer is None:
+            writer = self._writers[topic, partition] = PartitionWriter(
+                self._cluster,
+                self._session,
+                topic,
+                partition,
+                lane=self._lane,
+                compression=self._compression,
+                max_batch_bytes=self._max_batch_bytes,
+                delivery_timeout=self._delivery_timeout,
+            )
+        return writer
 
     async def flush(self) -> None:
         """Wait until everything that was sent is answered, however that is."""
-        raise NotImplementedError
+        await asyncio.gather(*(writer.flush() for writer in self._writers.values()))
 
     async def close(self) -> None:
         """Flush, then end; later sends raise `ClosedError`. Cancelled, it ends without waiting."""
-        raise NotImplementedError
-
-
-class PartitionWriter:
-    """What one producer writes to one partition. Calls that run at the same time share batches; order is that of calls.
-
-    Every call returns once the records are on all in-sync replicas, or raises:
-
-    - FencedError: a newer producer with this transactional id has taken over. Nothing was written by this call.
-    - DeliveryTimeoutError: no answer within the delivery timeout; whether the records were written is not known
-      (`sent` tells whether they were ever on their way).
-    - BrokerError (by its class: RecordTooLargeError, InvalidRecordError, AuthorizationError…): refused, not written.
-    - ClosedError: the producer was closed.
-
-    A cancelled call withdraws its records if they are not on their way yet.
-    """
-
-    async def send(
-        self,
-        value: bytes | None,
-        key: bytes | None = None,
-        *,
-        headers: tuple[tuple[str, bytes | None], ...] = (),
-        timestamp: int | None = None,
-    ) -> Sent:
-        """Write one record; `timestamp` in milliseconds, now where it is None."""
-        raise NotImplementedError
-
-    async def send_records(self, records: Sequence[Record]) -> Sent:
-        """Write records in one batch, all or none; return where the first one is. Their `offset` is not looked at."""
-        raise NotImplementedError
-
-    async def send_batch(self, batch: Buffer) -> Sent:
-        """Write a ready-made batch (format version 2), records and compression as they are; return its first offset.
-
-        Producer id, epoch, sequence and checksum in its header are replaced; the buffer is not copied and must not
-        change until the call returns.
-
-        Raises:
-            CorruptBatchError: these bytes are no batch.
-        """
-        raise NotImplementedError
+        self._closed = True
+        try:
+            await self.flush()
+        finally:
+            for writer in self._writers.values():
+                await writer.close()
+            self._cluster.release(self._lane)
