@@ -170,6 +170,11 @@ class RegistryClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             said = str(error) or type(error).__name__
             raise RegistryUnreachableError(f"the registry at {self.url} does not answer: {said}") from error
+        except RuntimeError as error:
+            if not self._session.closed:
+                raise
+            # somebody else has found that it no longer leads to the registry
+            raise RegistryUnreachableError(f"the connection to the registry at {self.url} was closed") from error
         except ValueError as error:
             raise RegistryRefusedError(502, 502, f"{self.url} does not answer as a schema registry does") from error
 

@@ -79,7 +79,7 @@ def pods_of(observed: Observed) -> dict[Ref, Manifest]:
     return {
         ref: body
         for ref, body in observed.objects.items()
-        if ref.type is PODS and not body["metadata"].get("deletionTimestamp")
+        if ref.type == PODS and not body["metadata"].get("deletionTimestamp")
     }
 
 
