@@ -87,7 +87,7 @@ def _round(disk: Path, seconds: float, seed: int) -> str:
     assert not anomalies, text
     if seconds >= _LONG_ENOUGH:
         assert nemesis.faults.keys() == nemesis.kinds.keys(), f"{text}\nnot every fault was there"
-        for each in workloads:
+        for each in (each for each in workloads if each.aborts):
             assert each.history.counts["records hidden"] > 0, f"{text}\n{each.name} aborted nothing that was written"
     for each in workloads:
         assert each.history.counts["committed"] > 0, f"{text}\n{each.name} committed nothing"

@@ -34,6 +34,8 @@ class Workload(Protocol):
     name: str
     topics: tuple[str, ...]
     history: History
+    aborts: bool
+    """Whether it aborts transactions of its own accord."""
 
     def threads(self) -> list[Callable[[], None]]:
         """Return what runs, each on a thread of its own."""
@@ -47,6 +49,7 @@ class Workload(Protocol):
 class _Base:
     name = ""
     topics: tuple[str, ...] = ()
+    aborts = True
 
     def __init__(self, bootstrap: str, stop: threading.Event, seed: int) -> None:
         self.history = History()
@@ -160,6 +163,7 @@ class ConsumeTransformProduce(_Base):
 
     name = "consume-transform-produce"
     topics = ("input", "output")
+    aborts = False
 
     def __init__(self, bootstrap: str, stop: threading.Event, seed: int) -> None:
         super().__init__(bootstrap, stop, seed)
