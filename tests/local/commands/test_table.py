@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -113,6 +114,30 @@ def test_lines() -> None:
     assert plain_line(row(False, "a pod starts")) == "KafkaTopic x: Starting: a pod starts"
     assert plain_line(row(True, "all is well")) == "KafkaTopic x: Ready"
     assert Row("X", "elsewhere", "x", Readiness(True, "Ready")).label == "X elsewhere/x"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_a_table_that_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TERM", "xterm-256color"), ("COLUMNS", "100"), ("LINES", "40")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Terminal()
+    with Screen(stream) as screen:
+        assert screen.moves
+        screen.show([row(False, "a pod starts")])
+        first = stream.getvalue()
+        screen.say("warning: something")
+        screen.show([row(True)])
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "a pod starts" in first
+    assert "\x1b[1A" in stream.getvalue().removeprefix(first), "the cursor goes up, and the table is drawn over"
+    assert drawn.index("warning: something") < drawn.rindex("Ready")
+    assert "KafkaTopic" in first
+    assert not screen.moves
 
 
 def test_where_there_is_no_terminal_only_changes_are_printed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import re
@@ -12,11 +13,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from kopfka_local.commands.client import Client
 from kopfka_local.commands.state import State
 from local.laptop import alive
+from support.prerequisites import REPOSITORY, lacking, need_command
 from support.processes import accepts, free_port
 from support.waiting import eventually
 
@@ -70,6 +74,11 @@ class Kopfka:
         assert address, self.said
         return address[1], int(address[2])
 
+    def line_to_try(self) -> str:
+        line = re.search(r"^try: (.+)$", self.said, re.MULTILINE)
+        assert line, self.said
+        return line[1]
+
     def kill(self) -> None:
         if self._up is not None and self._up.poll() is None:
             self._up.kill()
@@ -90,10 +99,14 @@ def test_up_status_down_and_up_again(kopfka: Kopfka) -> None:
     assert "KafkaCluster quickstart: Ready" in kopfka.said
     assert "KafkaTopic orders: Ready" in kopfka.said
     assert f"export KUBECONFIG={kopfka.state.kubeconfig}" in kopfka.said
-    assert "\ntry: " in kopfka.said
+    tried = subprocess.run(kopfka.line_to_try(), shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert tried.returncode == 0, tried.stderr
+    assert "orders" in tried.stdout
     assert kopfka.state.kubeconfig.stat().st_mode & 0o777 == 0o600
     host, port = kopfka.bootstrap()
     assert accepts(port, host)
+    produce(f"{host}:{port}", "orders", b"of the first run")
+    assert listening(up.pid) == {True}
 
     status = kopfka.run("status")
     assert status.returncode == 0, status.stdout + status.stderr
@@ -115,8 +128,59 @@ def test_up_status_down_and_up_again(kopfka: Kopfka) -> None:
     kopfka.up()  # without files: what is there comes back
     assert kopfka.bootstrap() == (host, port)
     assert kopfka.state.kubeconfig.read_text() == address
+    assert first_value(f"{host}:{port}", "orders") == b"of the first run"
     down = kopfka.run("down", "--purge")
     assert (down.returncode, kopfka.state.folder.exists()) == (0, False)
+
+
+def produce(bootstrap: str, topic: str, value: bytes) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+    producer.produce(topic, value, partition=0)
+    assert producer.flush(30) == 0
+
+
+def first_value(bootstrap: str, topic: str) -> bytes | None:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "none", "log_level": 0})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    try:
+        message = consumer.poll(30)
+        return None if message is None else message.value()
+    finally:
+        consumer.close()
+
+
+def listening(pid: int) -> set[bool]:
+    """Return, for everything a process and its children listen on, whether that is on loopback."""
+    found = set()
+    for each in {pid, *_descendants(pid)}:
+        for connection in psutil.Process(each).net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.add(ipaddress.ip_address(connection.laddr.ip).is_loopback)
+    assert found, "nothing listens at all"
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Ctrl-C is sent to a process group as Linux has them")
+def test_make_up(tmp_path: Path) -> None:
+    """What the README begins with, in an environment that `make` has made."""
+    make = need_command("make", "install make")
+    if subprocess.run([make, "-q", ".venv/installed"], cwd=REPOSITORY, capture_output=True, check=False).returncode:
+        lacking("make has not installed what is locked: make .venv/installed")
+    output = tmp_path / "output"
+    with output.open("wb") as log:
+        up = subprocess.Popen(
+            [make, "up"], cwd=REPOSITORY, stdout=log, stderr=log, start_new_session=True,
+            env=os.environ | {"HOME": str(tmp_path)},
+        )  # fmt: skip
+    try:
+        eventually(lambda: "Ctrl-C stops everything" in output.read_text() or up.poll() is not None, seconds=90)
+        said = output.read_text()
+        assert "KafkaTopic orders: Ready" in said, said
+        children = _descendants(up.pid)
+    finally:
+        os.killpg(up.pid, signal.SIGINT)
+    up.wait(timeout=60)
+    eventually(lambda: not any(alive(pid) for pid in children), what="every process to be gone")
 
 
 def test_killing_up_leaves_no_orphan_and_loses_no_resource(kopfka: Kopfka) -> None:
@@ -147,8 +211,6 @@ def _resources(kopfka: Kopfka) -> dict[str, dict]:  # type: ignore[type-arg]
 
 
 def _descendants(pid: int) -> set[int]:
-    import psutil
-
     return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
