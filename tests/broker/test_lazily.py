@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ON_DEMAND = (
-    "cramjam", "cryptography", "hashlib", "jwt", "re2",
+    "aiohttp", "cramjam", "cryptography", "hashlib", "jwt", "re2",
     "kopfka_broker.apis.acls", "kopfka_broker.apis.telemetry", "kopfka_broker.apis.tokens",
     "kopfka_broker.groups.consumer.groups", "kopfka_broker.groups.share.groups", "kopfka_broker.groups.streams.groups",
-    "kopfka_broker.security.sasl", "kopfka_broker.security.scram", "kopfka_broker.security.tls",
-    "kopfka_broker.share.parts", "kopfka_broker.storage.cleaning.work", "kopfka_runtime.tls", "kopfka_wire.client",
-    "kopfka_wire.sasl",
+    "kopfka_broker.schemas", "kopfka_broker.security.sasl", "kopfka_broker.security.scram",
+    "kopfka_broker.security.tls", "kopfka_broker.share.parts", "kopfka_broker.storage.cleaning.work",
+    "kopfka_runtime.tls", "kopfka_wire.client", "kopfka_wire.sasl",
 )  # fmt: skip
 """What a broker that nobody asks for it does not import."""
 

@@ -19,7 +19,7 @@ _BY_ID: Final = 0
 _BY_GUID: Final = 1
 _ID_END: Final = 5
 _GUID_END: Final = 17
-_DEEPEST: Final = 64
+DEEPEST: Final = 64
 """Messages inside of each other that are followed; descriptors of more are refused by Protobuf itself."""
 _LONGEST_VARINT: Final = 35
 _FIRST: Final = (0,)
@@ -68,7 +68,7 @@ def message_indexes(data: bytes, at: int) -> tuple[int, ...] | None:
     count, at = _zigzag(data, at)
     if count == 0:
         return _FIRST
-    if not 0 < count <= _DEEPEST:
+    if not 0 < count <= DEEPEST:
         return None
     found = []
     for _ in range(count):

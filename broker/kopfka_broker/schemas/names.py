@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from kopfka_broker.schemas.identity import message_indexes
+from kopfka_broker.schemas.identity import DEEPEST, message_indexes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,8 @@ def proto_file(text: str) -> Message:
         elif token == "{":
             inside = open_blocks[-1] if open_blocks else None
             message = None
-            if len(statement) > 1 and statement[0] == "message" and (inside is not None or not open_blocks):
+            somewhere = not open_blocks or (inside is not None and len(open_blocks) < DEEPEST)
+            if len(statement) > 1 and statement[0] == "message" and somewhere:
                 prefix = inside.name if inside is not None else package
                 message = Message(f"{prefix}.{statement[1]}" if prefix else statement[1])
                 (tops if inside is None else inside.messages).append(message)

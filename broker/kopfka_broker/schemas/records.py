@@ -81,10 +81,14 @@ class _PartJudge:
         self._reasons: dict[tuple[SchemaKey, tuple[int, ...] | None], str | None] = {}
         self._files: set[SchemaKey] = set()
         """Schemas of which it matters which of their messages a record is."""
+        self._good: tuple[bytes, ...] = ()
+        """What the last record that was in order began with, if no more of it mattered."""
         self.open: set[Question] = set()
 
     def reason(self, payload: bytes, record: Record) -> str | None:
         """Return what is wrong with the key or value of a record, None where nothing is as far as is known."""
+        if not record.headers and payload.startswith(self._good):
+            return None
         try:
             located = locate(payload, record.headers, self._part.header)
         except NoSchemaError as error:
@@ -105,6 +109,8 @@ class _PartJudge:
             self._files.add(located.key)
             known = located.key, message_indexes(located.data, located.end)
         self._reasons[known] = reason
+        if reason is None and not by_message:
+            self._good = (located.data[: located.end],)
         return reason
 
     def _judged(self, located: Located) -> tuple[str | None, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 from aiohttp import web
@@ -59,14 +60,14 @@ class RegistryStandIn:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer any request."""
-        self.paths.append(request.path)
+        self.paths.append(request.raw_path)
         self.headers.append(dict(request.headers))
         await self.open.wait()
         if self.instead is not None:
             return web.Response(
                 status=self.instead.status, body=self.instead.body, content_type=self.instead.content_type
             )
-        match request.path.strip("/").split("/"):
+        match [unquote(part) for part in request.raw_path.strip("/").split("/")]:
             case ["schemas", "ids", number] if int(number) in self.schemas:
                 return web.json_response(self.schemas[int(number)])
             case ["schemas", "ids", number, "versions"] if int(number) in self.schemas:
