@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from broker.live import batch
+from broker.live import batch, live_broker
 from kopfka_broker.config.loggers import REQUESTS
 from kopfka_broker.config.values import BrokerConfig
 from kopfka_broker.context import Caller, RequestContext
@@ -72,6 +72,16 @@ def test_the_connection_tells_only_of_what_takes_so_long():
         metrics = RequestMetrics()
         RequestLog(BrokerConfig({THRESHOLD: setting}), metrics).refresh()
         assert metrics.log_over == over
+
+
+async def test_a_slow_request_of_a_connection_is_told(tmp_path, caplog):
+    async with live_broker(tmp_path / "data", kopfka_slow_request_ms="0") as live:
+        client = await live.client()
+        await client.create("t")
+        await client.produce("t", batch(b"x"))
+    told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("slow request: Produce")]
+    assert len(told) == 1
+    assert "version 8 of client test at 127.0.0.1:" in told[0]
 
 
 async def test_every_request_is_told_where_an_administrator_says_so(live, caplog):

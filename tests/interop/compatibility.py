@@ -92,11 +92,17 @@ def _brokers(item: pytest.Item) -> tuple[str, ...]:
     calls = getattr(item, "callspec", None)
     parameters = calls.params if calls is not None else {}
     kinds = tuple(BROKERS)
-    for kind in (parameters.get(name) for name in ("broker", "guarded", "side")):
+    for kind in (parameters.get(name) for name in ("broker", "guarded", "side", "written")):
         if kind is not None:
             return (kinds[kind] if isinstance(kind, int) else kinds[kinds.index(kind)],)
     compares = {"apache_kafka", "secured"} & set(getattr(item, "fixturenames", ()))
     return kinds if compares else kinds[:1]
+
+
+def called(client: str) -> str:
+    """Return what a client is called in the table: with its package, where the name does not say it."""
+    package, _ = CLIENTS[client]
+    return client if package in client else f"{client} `{package}`"
 
 
 def table() -> str:
@@ -118,14 +124,13 @@ def table() -> str:
         "| client | version | exercised | " + " | ".join(BROKERS.values()) + " |",
         "|---|---|---|---|---|",
     ]
-    for client, (package, find_version) in CLIENTS.items():
+    for client, (_, find_version) in CLIENTS.items():
         whats = sorted({what for named, what, _ in outcomes if named == client})
         if not whats:
             raise SystemExit(f"no result of {client}: run `make compatibility`, with everything it needs installed")
-        name = client if package in client else f"{client} `{package}`"
         for what in whats:
             cells = [_cell(outcomes.get((client, what, broker), [])) for broker in BROKERS]
-            lines.append(f"| {name} | {find_version()} | {what} | " + " | ".join(cells) + " |")
+            lines.append(f"| {called(client)} | {find_version()} | {what} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

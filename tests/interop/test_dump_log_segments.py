@@ -152,9 +152,9 @@ def test_producer_snapshots_are_read(tools, written):
 def test_group_offsets_and_metadata_are_decoded(tools, written):
     segments = sorted((written / "__consumer_offsets-0").glob("*.log"))
     text = "\n".join(dump(tools, segments, "--offsets-decoder"))
-    assert re.search(r'"type":\s?"1".*"group":\s?"dumping","topic":\s?"dumped","partition":0', text) or "dumped" in text
-    assert '"topic":"dumped"' in text.replace(" ", "")
-    assert '"protocolType":"consumer"' in text.replace(" ", "")
+    told = text.replace(" ", "")
+    assert re.search(r'"type":"1".*"group":"dumping","topic":"dumped","partition":0', told)
+    assert '"protocolType":"consumer"' in told
 
 
 def test_the_tool_notices_a_flipped_bit(tools, written, tmp_path):

@@ -188,8 +188,9 @@ def _produce(client, topic):
     return errors[0] if errors else done[0].code()
 
 
-@pytest.mark.client("kcat", "TLS and SCRAM")
+@pytest.mark.client("kcat", "TLS and PLAIN")
 def test_kcat_over_tls_with_a_password(guarded):
+    """Not by SCRAM: Debian's kcat, with librdkafka 2.0.2, is refused so by Apache Kafka too."""
     path = need_command("kcat", "apt-get install kcat")
     client = librdkafka(guarded.settings.password("SASLTLS", "PLAIN", "ann", "ann-secret"))
     client.pop("bootstrap.servers")

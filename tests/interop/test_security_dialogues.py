@@ -5,20 +5,23 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import tempfile
 
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from kopfka_bench.protocol.raw import CLOSED, RawConnection
-from support.certificates import pem_keystore, subject
+from kopfka_runtime.settings import format_properties
+from support.certificates import Authority, pem_keystore, subject
 from support.corpus import write_pairs
-from support.java import JavaProgram
+from support.java import JavaProgram, tool_metric
 from support.java_lines import PRODUCER
 from support.waiting import eventually
 
 pytestmark = pytest.mark.java
 
+PRODUCER_SPEED = "org.apache.kafka.tools.ProducerPerformance"
 _answers: dict[str, dict[str, object]] = {}
 
 
@@ -110,6 +113,12 @@ def _old_versions(client):
     yield told(client.authenticate(b"\0ann\0ann-secret", 0))
 
 
+def _versions_between(client):
+    yield told(client.handshake("PLAIN", 1))
+    yield told(client.authenticate(b"\0ann\0ann-secret", 1))
+    yield client.metadata()
+
+
 def _bare(client):
     yield told(client.handshake("PLAIN", 0))
     yield client.bare(b"\0ann\0ann-secret")
@@ -181,6 +190,7 @@ DIALOGUES = {
     "for another": _tokens(b"bob\0ann\0ann-secret"),
     "for oneself": _tokens(b"ann\0ann\0ann-secret"),
     "old versions": _old_versions,
+    "versions between": _versions_between,
     "bare tokens": _bare,
     "bare tokens, wrong": _bare_wrong,
     "too large": _too_large,
@@ -274,6 +284,43 @@ def test_certificates_change_under_a_running_producer(guarded, tmp_path):
         assert producer.wait(60)[-1] == f"done {len(pairs)}"
 
 
+def admitted(settings, client):
+    """Tell whether a client with this certificate is served by the listener that asks for one."""
+    host, _, port = settings.listener("MTLS").partition(":")
+    context = ssl.create_default_context(cadata=settings.authority.pair.pem)
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(client.key_pem() + client.pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    try:
+        with socket.create_connection((host, int(port))) as raw, context.wrap_socket(raw, server_hostname=host) as tls:
+            tls.sendall(struct.pack(">ihhih", 10, 18, 0, 1, -1))
+            return bool(tls.recv(4))  # under TLS 1.3 a client is done with its part before it is refused
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+def test_authorities_of_clients_change(guarded, tmp_path):
+    """By IncrementalAlterConfigs with both; by the change of a file with ours."""
+    settings, newcomers = guarded.settings, Authority("Somebody new")
+    known, new = (each.issue(subject(OU="people", CN="Dora")) for each in (settings.authority, newcomers))
+    assert (admitted(settings, known), admitted(settings, new)) == (True, False)
+    old, both = tmp_path / "old.pem", tmp_path / "both.pem"
+    old.write_text(settings.authority.pair.pem)
+    both.write_text(settings.authority.pair.pem + newcomers.pair.pem)
+    location = "listener.name.mtls.ssl.truststore.location"
+    alter(guarded, **{location: str(both)})
+    eventually(lambda: admitted(settings, new), what="the new authority to be trusted")
+    assert admitted(settings, known)
+    if guarded.kind == "kopfka":
+        both.write_text(old.read_text())
+        eventually(lambda: not admitted(settings, new), what="the changed file to be read")
+        assert admitted(settings, known)
+    alter(guarded, **{location: str(old)})
+    eventually(lambda: not admitted(settings, new), what="the new authority to be forgotten")
+    assert admitted(settings, known)
+
+
 _described: dict[str, object] = {}
 
 
@@ -291,15 +338,16 @@ def test_settings_of_one_listener_are_shown(guarded):
 
 
 @pytest.mark.client("Java", "re-authentication")
-def test_a_java_producer_proves_itself_anew_and_goes_on(guarded, tmp_path):
-    """Its session is over after three seconds; with Apache Kafka it is the same, as the dialogues show."""
-    if guarded.kind != "kopfka":
-        return
+def test_a_java_producer_proves_itself_anew_and_goes_on(guarded, tools, tmp_path):
+    """Its session is over after three seconds, and a connection that says nothing then is closed: see above."""
     client = guarded.settings.password("SASLTLS", "PLAIN", "ann", "ann-secret")
-    options = [word for name, value in client.items() if "servers" not in name for word in ("--set", f"{name}={value}")]
-    pairs = [(b"k", b"%d" % number) for number in range(700)]
-    with JavaProgram(
-        tmp_path / "out", PRODUCER, "--bootstrap", client["bootstrap.servers"], "--topic", "ann", "--rate", "100",
-        "--file", str(write_pairs(tmp_path / "in", pairs)), *options,
-    ) as producer:  # fmt: skip
-        assert producer.wait(60)[-1] == f"done {len(pairs)}"
+    config = tmp_path / "client.properties"
+    config.write_text(format_properties(client))
+    done = tools.run(
+        PRODUCER_SPEED, "--bootstrap-server", client["bootstrap.servers"], "--topic", "ann", "--num-records", "700",
+        "--record-size", "10", "--throughput", "100", "--print-metrics", "--command-config", str(config),
+    )  # fmt: skip
+    assert "700 records sent" in done.out
+    assert tool_metric(done, "successful-reauthentication-total") >= 1
+    assert tool_metric(done, "failed-reauthentication-total") == 0
+    assert tool_metric(done, "failed-authentication-total") == 0

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from kopfka_runtime.settings import format_properties
+from support.java import tool_metric
 from support.secured import ADMIN, client_config
 from support.waiting import eventually
 
@@ -234,12 +235,12 @@ def test_a_producer_and_a_consumer_over_their_quota_are_slowed_down(tools, run, 
         "--command-property", f"client.id={name}", "batch.size=100000", "linger.ms=20",
     )  # fmt: skip
     assert f"{RECORDS} records sent" in produced.out
-    assert metric(produced, "produce-throttle-time-max") > 0
+    assert tool_metric(produced, "produce-throttle-time-max") > 0
     consumed = tools.run(
         CONSUMER_SPEED, "--bootstrap-server", side.bootstrap, "--topic", name, "--num-records", str(RECORDS),
         "--timeout", "30000", "--print-metrics", "--command-property", f"client.id={name}",
     )  # fmt: skip
-    assert metric(consumed, "fetch-throttle-time-max") > 0
+    assert tool_metric(consumed, "fetch-throttle-time-max") > 0
     run(CONFIGS, "--alter", *entity, "--delete-config", "producer_byte_rate,consumer_byte_rate")
 
     times = [
@@ -257,7 +258,3 @@ def test_a_producer_and_a_consumer_over_their_quota_are_slowed_down(tools, run, 
     for number, time in enumerate(times):
         assert number * RECORD <= RATE * ((time - times[0]) / 1000 + 4) + 1_100_000, f"record {number}"
     assert times[-1] - times[0] >= 1000
-
-
-def metric(result, name):
-    return max(float(value) for value in re.findall(rf"{name}:\{{.*?\}}\s*:\s*([\d.]+)", result.out) or [0])

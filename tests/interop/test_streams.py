@@ -36,7 +36,7 @@ class Instance:
     """One instance of the application, with its state in a folder of its own."""
 
     def __init__(self, folder: Path, bootstrap: str, topics: tuple[str, str], settings: dict[str, str]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._bootstrap = bootstrap
         self._topics = topics
         self._settings = settings
@@ -49,12 +49,12 @@ class Instance:
         self._starts += 1
         source, sink = self._topics
         options = [
-            "--bootstrap", self._bootstrap, "--application", f"{source}-app", "--state", str(self._folder / "state"),
+            "--bootstrap", self._bootstrap, "--application", f"{source}-app", "--state", str(self.folder / "state"),
             "--port", str(self.port), "--input", source, "--output", sink,
         ]  # fmt: skip
         for name, value in self._settings.items():
             options += ["--set", f"{name}={value}"]
-        self.program = JavaProgram(self._folder / f"out-{self._starts}", MAIN, *options, heap="256m")
+        self.program = JavaProgram(self.folder / f"out-{self._starts}", MAIN, *options, heap="256m")
 
     def kill(self) -> None:
         if self.program is not None:
@@ -144,6 +144,8 @@ def test_word_count_is_exact_however_often_an_instance_is_killed(
             return True
 
         eventually(both, seconds=60, what="interactive queries to give every count")
+        for each in instances:
+            assert list(each.folder.glob("state/**/rocksdb/word-count-store/CURRENT")), "its store is not RocksDB's"
         by_address = {f"127.0.0.1:{each.port}": each.counts() for each in instances}
         for word in list(expected)[:20]:
             assert by_address[instances[0].ask(f"owner?{word}") or ""][word] == expected[word]

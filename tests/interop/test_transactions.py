@@ -28,6 +28,8 @@ pytestmark = pytest.mark.java
 COPY = "io.kopfka.interop.TransactionalCopy"
 TRANSACTIONS = "org.apache.kafka.tools.TransactionsCommand"
 DUMP = "org.apache.kafka.tools.DumpLogSegments"
+CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+TRANSACTION_LOG = "org.apache.kafka.tools.consumer.TransactionLogMessageFormatter"
 COUNT = 600
 
 
@@ -195,6 +197,30 @@ def test_the_state_is_read_by_apache_kafkas_own_tool_after_a_kill(tools, tmp_pat
         dumped = tools.run(DUMP, "--files", str(log), "--transaction-log-decoder").out
         states = [json.loads(each)["data"]["transactionStatus"] for each in re.findall(r"payload: (\{.*\})", dumped)]
         assert states[:9] == [0, 1, 2, 4, 1, 3, 5, 1, 2], dumped
+
+
+@pytest.mark.client("Kafka's command-line tools", "console consumer of internal topics")
+def test_kafkas_consumer_reads_the_transaction_log_with_kafkas_formatter(broker, tools, topic, name):
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": name})
+    producer.init_transactions(30)
+    for commit in (True, False):
+        producer.begin_transaction()
+        producer.produce(topic, b"value", partition=0)
+        producer.flush(30)
+        producer.commit_transaction(30) if commit else producer.abort_transaction(30)
+
+    def states() -> list[int]:
+        read = tools.run(
+            CONSUMER, "--bootstrap-server", broker.bootstrap, "--topic", "__transaction_state", "--from-beginning",
+            "--timeout-ms", "3000", "--formatter", TRANSACTION_LOG, check=False,
+        )  # fmt: skip
+        entries = [json.loads(f'{{"key":{each}') for each in read.out.split('{"key":')[1:]]  # with nothing between
+        own = [each["value"] for each in entries if each["key"]["data"]["transactionalId"] == name]
+        assert all(each["data"]["transactionTimeoutMs"] == 60_000 for each in own)
+        return [each["data"]["transactionStatus"] for each in own]
+
+    # empty, then twice: ongoing, to be ended, ended
+    eventually(lambda: states() == [0, 1, 2, 4, 1, 3, 5], seconds=60, what="every state of the transactions")
 
 
 @pytest.mark.client("Java", "transactions: read-process-write through SIGKILLs of the broker")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -183,6 +184,18 @@ class JavaTools:
             command = java_command("io.kopfka.interop.ToolRunner", heap="256m")
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self._process
+
+
+def tool_metric(result: ToolResult, name: str) -> float:
+    """Return a metric that a tool with `--print-metrics` printed, the largest of several of that name.
+
+    Raises:
+        ToolError: there is none.
+    """
+    found = [float(value) for value in re.findall(rf"{name}:\{{.*?\}}\s*:\s*([\d.]+)", result.out)]
+    if not found:
+        raise ToolError(f"`{result.command}` printed no {name}\n{result.out}")
+    return max(found)
 
 
 def _dump_and_kill(process: subprocess.Popen[str]) -> None:
