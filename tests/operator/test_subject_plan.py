@@ -87,6 +87,11 @@ REGISTER = RegisterSchema("orders-value", SCHEMA)
         ({"compatibility": "NONE"}, missing(1, compatibility=Level("NONE")), [REGISTER]),
         # a subject is opened before, and closed after its schema is in it
         ({"mode": "READWRITE"}, missing(mode="READONLY"), [SetMode("orders-value", "READWRITE"), REGISTER]),
+        (
+            {"compatibility": "FULL"},
+            there(mode="READONLY"),
+            [SetMode("orders-value", None), SetCompatibility("orders-value", "FULL")],
+        ),
         ({"mode": "READONLY"}, missing(), [REGISTER, SetMode("orders-value", "READONLY")]),
         ({"mode": "READONLY"}, there(), [SetMode("orders-value", "READONLY")]),
         ({"mode": "READONLY"}, missing(1, verdict=NO), [SetMode("orders-value", "READONLY")]),
@@ -308,6 +313,7 @@ class FakeRegistry:
                 case ReleaseDeletion():
                     self.held = False
                 case SetCompatibility():
+                    assert self.mode in (None, "READWRITE", "IMPORT"), "a closed subject takes nothing"
                     self.level = action.level
                 case SetMode():
                     self.mode = action.mode

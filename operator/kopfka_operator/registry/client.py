@@ -14,6 +14,7 @@ import yarl
 from aiohttp.resolver import ThreadedResolver
 
 from kopfka_operator.errors import RegistryRefusedError, RegistryUnreachableError
+from kopfka_operator.registry.codes import SCHEMA_NOT_FOUND, SUBJECT_NOT_FOUND, SUBJECT_SOFT_DELETED, VERSION_NOT_FOUND
 from kopfka_operator.registry.login import Login
 from kopfka_operator.registry.model import Level, Registered, Verdict
 from kopfka_runtime.network import resolve
@@ -29,12 +30,6 @@ JSON = "application/vnd.schemaregistry.v1+json"
 _SECONDS = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _AT_ONCE = 16
 
-# error codes of the API
-SUBJECT_NOT_FOUND = 40401
-VERSION_NOT_FOUND = 40402
-SCHEMA_NOT_FOUND = 40403
-SUBJECT_SOFT_DELETED = 40404
-INVALID_SCHEMA = 42201
 _NOTHING_THERE = frozenset({SUBJECT_NOT_FOUND, VERSION_NOT_FOUND, SCHEMA_NOT_FOUND})
 
 

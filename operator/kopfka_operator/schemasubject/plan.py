@@ -171,7 +171,7 @@ def _in_registry(subject: Subject, observed: Observed, live: Live) -> list[Actio
         register.append(RegisterSchema(subject.name, observed.schema, subject.spec.normalize))
     awaited = not live.registered and observed.schema is not None and live.invalid is None and not _refused(live)
     if subject.spec.mode in _WRITABLE:
-        return [*actions, *mode, *register]
+        return [*mode, *actions, *register]  # of a closed subject nothing else can be changed either
     # a subject is closed when its schema is in it
     return [*actions, *register, *(mode if register or not awaited else [])]
 

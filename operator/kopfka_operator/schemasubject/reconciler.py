@@ -22,6 +22,7 @@ from kopfka_operator.api.reasons import ConditionType, Reason
 from kopfka_operator.context import has_finalizer, is_leaving, is_paused, paused_status
 from kopfka_operator.errors import OperatorError, RegistryRefusedError, RegistryUnreachableError, RetryLater
 from kopfka_operator.kube.resources import SCHEMA_REGISTRIES, SCHEMA_SUBJECTS, Ref, ref_of
+from kopfka_operator.registry.codes import OPERATION_NOT_PERMITTED
 from kopfka_operator.registry.login import LoginError
 from kopfka_operator.schemaregistry.reconciler import refusal, serves
 from kopfka_operator.schemasubject.observe import observe
@@ -149,7 +150,7 @@ class SubjectReconciler:
             await self._without_registry(items, away, release=False)
             raise RetryLater(str(error)) from error
         if unfinished:
-            raise RetryLater(f"the registry {registry} does not show all changes yet")
+            raise RetryLater(f"not all is done yet in the registry {registry}")
 
     def _bodies(self, namespace: str, registry: str) -> list[Manifest]:
         every = self._context.mirror.all(SCHEMA_SUBJECTS, namespace)
@@ -331,10 +332,13 @@ def _age(body: Manifest) -> tuple[str, str]:
 
 def _refused(error: RegistryRefusedError, item: _Item) -> Problem:
     problem = refusal(error)
-    if not is_leaving(item.body):
+    if is_leaving(item.body):
+        remedy = "to let go of the subject as it is, write reclaimPolicy: Retain"
+    elif error.code == OPERATION_NOT_PERMITTED and item.subject.spec.mode is not None:
+        remedy = f"write another mode than {item.subject.spec.mode} until that is done"
+    else:
         return problem
-    way_out = "to let go of the subject as it is, write reclaimPolicy: Retain"
-    return Problem(problem.reason, f"{problem.message}; {way_out}")
+    return Problem(problem.reason, f"{problem.message}; {remedy}")
 
 
 def _known_drift(body: Manifest) -> str:
