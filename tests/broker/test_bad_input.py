@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-SERVED = [key for key in KAFKA_VERSIONS if key not in (ApiKey.DESCRIBE_LOG_DIRS, ApiKey.DESCRIBE_PRODUCERS)]
+SERVED = list(KAFKA_VERSIONS)
 quiet = {"log_level": 0, "socket.timeout.ms": 10_000}
 
 

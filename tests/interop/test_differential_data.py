@@ -141,7 +141,7 @@ def delete_records(side):
     committed = {"generation_id_or_member_epoch": -1, "member_id": "", "retention_time": -1}
     topics = [{"name": side.topic, "partitions": [part]}]
     side.call("offset_commit", 4, group_id=side.own, **committed, topics=topics)
-    yield delete((0, 0), topic="__consumer_offsets")
+    yield delete((0, 0), (77, 0), topic="__consumer_offsets")
     yield side.call("delete_records", topics=[], timeout=10000)
     side.own += "-compacted"
     side.create(cleanup_policy="compact")
