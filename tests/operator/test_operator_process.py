@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kopfka_operator.kube.resources import CLAIMS, KAFKA_CLUSTERS, KAFKA_TOPICS, LEASES, STATEFUL_SETS
-from support.processes import BrokerProcess, free_port, running_broker
+from kopfka_operator.kube.resources import (
+    CLAIMS,
+    CONFIG_MAPS,
+    KAFKA_CLUSTERS,
+    KAFKA_TOPICS,
+    LEASES,
+    SCHEMA_REGISTRIES,
+    SCHEMA_SUBJECTS,
+    STATEFUL_SETS,
+    Ref,
+)
+from support.processes import BrokerProcess, free_port, running_broker, running_registry
 from support.waiting import eventually_async
 
 if TYPE_CHECKING:
@@ -134,6 +144,47 @@ async def test_from_resources_to_a_topic_and_a_clean_stop(
     await eventually_async(lambda: _gone(api, KAFKA_TOPICS, "orders"))
     assert await operator.stop() == 0, operator.log.read_text()
     assert (await _lease(api))["spec"]["holderIdentity"] == ""
+    assert "Traceback" not in operator.log.read_text()
+
+
+async def test_schemas_follow_their_resources_and_config_maps_without_a_resync(
+    api: Api, operators: list[OperatorProcess], tmp_path: Path, broker: BrokerProcess
+) -> None:
+    operator = OperatorProcess(
+        api.kubeconfig, tmp_path / "operator.log", "--resync", "3600", "--leader-election", "off"
+    )
+    operators.append(operator)
+    with running_registry(tmp_path / "registry", broker.bootstrap) as registry:
+        await operator.start()
+        source = {"configMapKeyRef": {"name": "texts", "key": "a.avsc"}}
+        refers = {"schema": '{"type": "array", "items": "A"}', "references": [{"name": "A", "subject": "a"}]}
+        await api.create(SCHEMA_SUBJECTS, "b", {"registry": "schemas", **refers})
+        await api.create(SCHEMA_SUBJECTS, "a", {"registry": "schemas", "schemaFrom": source, "reclaimPolicy": "Delete"})
+        await eventually_async(lambda: _says(api, SCHEMA_SUBJECTS, "a", "RegistryNotFound"))
+        await api.create(SCHEMA_REGISTRIES, "schemas", {"engine": "external", "url": registry.url})
+        await eventually_async(lambda: _ready(api, SCHEMA_REGISTRIES, "schemas"))
+        await eventually_async(lambda: _says(api, SCHEMA_SUBJECTS, "a", "ConfigMapNotFound"))
+        await eventually_async(lambda: _says(api, SCHEMA_SUBJECTS, "b", "ReferenceNotFound"))
+        text = '{"type": "record", "name": "A", "fields": [%s]}'
+        manifest = Ref(CONFIG_MAPS, "default", "texts").manifest(data={"a.avsc": text % ""})
+        await api.cluster.create(api.gvr(CONFIG_MAPS), "default", manifest)
+        await eventually_async(lambda: _ready(api, SCHEMA_SUBJECTS, "a"))
+        await eventually_async(lambda: _ready(api, SCHEMA_SUBJECTS, "b"))
+        grown = text % '{"name": "x", "type": "int", "default": 0}'
+        await api.patch(CONFIG_MAPS, "texts", {"data": {"a.avsc": grown}})
+
+        async def grew(name: str) -> bool:
+            return (await api.get(SCHEMA_SUBJECTS, name))["status"].get("version") == 2
+
+        await eventually_async(lambda: grew("a"))
+        await eventually_async(lambda: grew("b"))
+        await api.patch(SCHEMA_SUBJECTS, "b", {"spec": {"reclaimPolicy": "Delete"}})
+        await eventually_async(lambda: _held(api, "b"))
+        await api.delete(SCHEMA_SUBJECTS, "b")
+        await eventually_async(lambda: _gone(api, SCHEMA_SUBJECTS, "b"))
+        await api.delete(SCHEMA_SUBJECTS, "a")
+        await eventually_async(lambda: _gone(api, SCHEMA_SUBJECTS, "a"))
+    assert await operator.stop() == 0, operator.log.read_text()
     assert "Traceback" not in operator.log.read_text()
 
 
@@ -278,6 +329,14 @@ async def _gone(api: Api, type_: object, name: str) -> bool:
 
 async def _ready(api: Api, type_: object, name: str) -> bool:
     return (await api.conditions(type_, name)).get("Ready", ("", ""))[0] == "True"  # type: ignore[arg-type]
+
+
+async def _says(api: Api, type_: object, name: str, reason: str) -> bool:
+    return (await api.conditions(type_, name)).get("Ready", ("", ""))[1] == reason  # type: ignore[arg-type]
+
+
+async def _held(api: Api, name: str) -> bool:
+    return bool((await api.get(SCHEMA_SUBJECTS, name))["metadata"].get("finalizers"))
 
 
 async def _cluster_id(api: Api) -> str | None:
