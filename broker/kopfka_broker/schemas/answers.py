@@ -29,6 +29,8 @@ V = TypeVar("V")
 _ENDING: Final = "the broker is shutting down"
 MOST: Final = 10_000
 """Answers of each kind, good or not, that are kept: some hundred bytes each."""
+AT_ONCE: Final = 8
+"""Questions that are with the registry, so that a burst of new ids does not overrun it."""
 MISSING_SECONDS: Final = 1.0
 """How long something counts as missing without being asked for again."""
 SECOND_LOOK_SECONDS: Final = 0.2
@@ -82,15 +84,16 @@ class Answers:
         self._there: OrderedDict[Question, Answer] = OrderedDict()
         self._missing: OrderedDict[Question, float] = OrderedDict()
         self._asked: dict[Question, asyncio.Task[Answer]] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._away: str | None = None
         self._failures = 0
         self._not_before = 0.0
         self.hits = 0
         """Questions that were answered from here."""
         self.asked = 0
-        """Questions that went to the registry."""
+        """How often the registry was asked."""
         self.failed = 0
-        """Of these, those without an answer."""
+        """How often in vain."""
 
     @property
     def available(self) -> bool:
@@ -125,8 +128,7 @@ class Answers:
         """
         running = self._asked.get(question)
         if running is None:
-            if self._away is not None and self._clock() < self._not_before:
-                raise RegistryUnavailableError(self._away)
+            self._leave_alone()
             running = asyncio.get_running_loop().create_task(self._find(question))
             self._asked[question] = running
             running.add_done_callback(lambda done: self._done(question, done))
@@ -145,36 +147,44 @@ class Answers:
         await self._registry.close()
 
     async def _find(self, question: Question) -> Answer:
-        self.asked += 1
-        try:
-            found = await self._look(question)
-            if not found:
-                await self._pause(SECOND_LOOK_SECONDS)
-                found = await self._look(question) or await self._alias(question)
-        except RegistryUnavailableError as error:
-            self._failed(str(error))
-            raise
-        self._answered()
+        found = await self._look(question)
+        if not found:
+            await self._pause(SECOND_LOOK_SECONDS)
+            found = await self._look(question, again=True)
         if found:
             _keep(self._there, question, found)
         else:
             _keep(self._missing, question, self._clock() + MISSING_SECONDS)
         return found
 
-    async def _look(self, question: Question) -> Answer:
+    async def _look(self, question: Question, *, again: bool = False) -> Answer:
+        async with self._turns:
+            self._leave_alone()  # it may have gone while this question waited for its turn
+            self.asked += 1
+            try:
+                found = await self._heard(question, alias=again)
+            except RegistryUnavailableError as error:
+                self._failed(str(error))
+                raise
+            self._answered()
+            return found
+
+    async def _heard(self, question: Question, *, alias: bool) -> Answer:
         match question:
             case IdsOf(guid):
-                return await self._registry.ids_of(guid)
+                return await self._registry.ids_of(guid) or MISSING
             case DefinitionOf(schema_id):
                 return await self._registry.definition_of(schema_id) or MISSING
             case Standing(schema_id, subject):
-                return subject in await self._registry.subjects_of(schema_id)
+                subjects = await self._registry.subjects_of(schema_id)
+                if not alias or not subjects or subject in subjects:
+                    return subject in subjects
+                return await self._registry.alias_of(subject) in subjects
 
-    async def _alias(self, question: Question) -> Answer:
-        if not isinstance(question, Standing):
-            return MISSING
-        alias = await self._registry.alias_of(question.subject)
-        return alias is not None and alias in await self._registry.subjects_of(question.schema_id)
+    def _leave_alone(self) -> None:
+        """Raise what was said last, as long as the registry is not to be asked again."""
+        if self._away is not None and self._clock() < self._not_before:
+            raise RegistryUnavailableError(self._away)
 
     def _done(self, question: Question, task: asyncio.Task[Answer]) -> None:
         del self._asked[question]
@@ -183,9 +193,10 @@ class Answers:
 
     def _failed(self, why: str) -> None:
         self.failed += 1
-        self._failures += 1
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
-        self._not_before = self._clock() + pause
+        if self._clock() >= self._not_before:  # of those that were asked together, the first counts
+            self._failures += 1
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+            self._not_before = self._clock() + pause
         if self._away is None:
             log.warning(
                 "the schema registry gives no answer; producers whose schemas are not known are told to try again: %s",
@@ -194,7 +205,7 @@ class Answers:
         self._away = why
 
     def _answered(self) -> None:
-        self._failures = 0
+        self._failures, self._not_before = 0, 0.0
         if self._away is not None:
             self._away = None
             log.info("the schema registry answers again")

@@ -8,6 +8,7 @@ try again.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.apis.produce import batch_fault
@@ -36,6 +37,10 @@ helps, and that nothing about the partition is to be asked for anew. Java's clie
 try again until `delivery.timeout.ms` is over, the latter knowing that the batch was not appended. Kafka itself uses it
 where a coordinator cannot be asked (KIP-890)."""
 
+_MOST_QUESTIONS: Final = 64
+"""Questions that are asked together; and after as many, no more are asked about a batch that is refused anyway, whose
+faults may then not all be named. Who makes ids up does not keep the registry busy."""
+
 
 class Check:
     """One request. `settled` first where anything is `open`, then `refused` and `passed` say what to do, at once."""
@@ -61,7 +66,7 @@ class Check:
     async def settled(self) -> None:
         """Return once nothing is open any more."""
         while self.open:
-            await asyncio.gather(*map(self._ask, self.open))
+            await asyncio.gather(*map(self._ask, itertools.islice(self.open, _MOST_QUESTIONS)))
             # from the beginning: what topics ask for may have changed meanwhile
             self._judge()
 
@@ -109,7 +114,8 @@ class Check:
         try:
             validate(records, log.config, now_ms)
             faults, unknown = judge(records, parts, self._known)
-            self.open |= unknown
+            if not faults or len(self._told) < _MOST_QUESTIONS:
+                self.open |= unknown
             if faults:
                 self._at_fault[topic.name] = self._at_fault.get(topic.name, 0) + len(faults)
                 raise InvalidRecordError("schemas are not registered", faults)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SECONDS: Final = 5.0
 """How long one instance has for an answer: with a few instances still less than the 30 seconds that producers wait for
 theirs (`request.timeout.ms`)."""
-_AT_ONCE: Final = 8  # connections, so that a burst of new ids does not overrun the registry
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _LARGE: Final = 64 * 1024  # more than this is read by another thread than the event loop's
 _OK: Final = 200
@@ -147,7 +146,7 @@ class Registry:
             context = await asyncio.to_thread(tls.context) if tls is not None else True
             if self._session is None:  # nobody else was quicker
                 self._session = aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(ssl=context, limit=_AT_ONCE),
+                    connector=aiohttp.TCPConnector(ssl=context, limit=0),
                     timeout=aiohttp.ClientTimeout(total=self._seconds),
                     cookie_jar=aiohttp.DummyCookieJar(),
                 )

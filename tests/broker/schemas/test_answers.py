@@ -114,8 +114,24 @@ async def test_what_comes_between_the_two_looks_is_there(registry):
 async def test_an_alias_is_looked_for_before_a_refusal(answers, registry):
     registry.aliases["other"] = "t-value"
     assert await answers.ask(Standing(1, "other")) is True
-    assert registry.asked == [1, 1, "other", 1]
+    assert registry.asked == [1, 1, "other"]
     assert answers.known(Standing(1, "other")) is True
+    # of what is nowhere there is no alias to look for
+    assert await answers.ask(Standing(9, "other")) is False
+    assert registry.asked[3:] == [9, 9]
+
+
+async def test_a_burst_is_asked_in_turns_and_ends_with_the_first_that_has_no_answer(answers, registry):
+    registry.gate.clear()
+    waiting = [asyncio.ensure_future(answers.ask(DefinitionOf(number))) for number in range(100)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(registry.asked) == module.AT_ONCE
+    registry.down = "gone"
+    registry.gate.set()
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(each, RegistryUnavailableError) for each in ends)
+    assert (len(registry.asked), answers._failures) == (module.AT_ONCE, 1)
 
 
 async def test_a_question_is_on_its_way_once_whoever_leaves(answers, registry):

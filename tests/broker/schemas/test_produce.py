@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -37,6 +38,24 @@ def end_of(live, topic):
 
 async def validated(client, topic="t", **config):
     await client.create(topic, **({"confluent_value_schema_validation": "true"} | config))
+
+
+async def switch(client, topic, value):
+    """Switch the check of values on or off."""
+    from kio.schema.incremental_alter_configs.v1.request import AlterableConfig, AlterConfigsResource
+
+    config = AlterableConfig(name="confluent.value.schema.validation", config_operation=0, value=value)
+    resource = AlterConfigsResource(resource_type=2, resource_name=topic, configs=(config,))
+    answer = await client.call(ApiKey.INCREMENTAL_ALTER_CONFIGS, 1, resources=(resource,), validate_only=False)
+    assert answer.responses[0].error_code == 0
+
+
+async def begin(client):
+    """Begin to be the transactional producer `mine`."""
+    fields = {"transactional_id": "mine", "transaction_timeout": timedelta(seconds=60)}
+    while (begun := await client.call(ApiKey.INIT_PRODUCER_ID, 2, **fields)).error_code:
+        pass
+    return begun
 
 
 async def test_a_registered_schema_passes_and_any_other_is_refused(checking, registry):
@@ -280,24 +299,16 @@ async def test_acks_0_that_is_refused_ends_the_connection(checking, registry):
 
 async def test_switched_on_and_off_while_producers_are_known_by_their_bytes(checking, registry):
     """The short ways of plain batches and of requests like the last one are closed and open again."""
-    from kio.schema.incremental_alter_configs.v1.request import AlterableConfig, AlterConfigsResource
-
     client, admin = await checking.client(), await checking.client()
     await client.create("t")
-
-    async def switch(value):
-        config = AlterableConfig(name="confluent.value.schema.validation", config_operation=0, value=value)
-        resource = AlterConfigsResource(resource_type=2, resource_name="t", configs=(config,))
-        answer = await admin.call(ApiKey.INCREMENTAL_ALTER_CONFIGS, 1, resources=(resource,), validate_only=False)
-        assert answer.responses[0].error_code == 0
 
     async def codes(acks=1):
         return [(await client.produce("t", batch(b"plain"), acks=acks)).error_code for _ in range(3)]
 
     assert await codes() == [0, 0, 0]
-    await switch("true")
+    await switch(admin, "t", "true")
     assert await codes() == [INVALID_RECORD] * 3
-    await switch("false")
+    await switch(admin, "t", "false")
     assert await codes() == [0, 0, 0]
     assert end_of(checking, "t") == 6
     assert registry.paths == []
@@ -306,7 +317,6 @@ async def test_switched_on_and_off_while_producers_are_known_by_their_bytes(chec
 
 async def test_switched_on_while_a_request_waits(checking, registry):
     """It waits for the registry about one topic, and the other one it writes to is to be checked by then."""
-    from kio.schema.incremental_alter_configs.v1.request import AlterableConfig, AlterConfigsResource
     from kio.schema.produce.v8.request import PartitionProduceData, TopicProduceData
 
     client, admin = await checking.client(), await checking.client()
@@ -320,9 +330,7 @@ async def test_switched_on_while_a_request_waits(checking, registry):
     )
     client.send(ApiKey.PRODUCE, 8, transactional_id=None, acks=1, timeout=timedelta(seconds=5), topic_data=topics)
     await eventually_async(lambda: registry.paths, what="the question")
-    config = AlterableConfig(name="confluent.value.schema.validation", config_operation=0, value="true")
-    resource = AlterConfigsResource(resource_type=2, resource_name="late", configs=(config,))
-    await admin.call(ApiKey.INCREMENTAL_ALTER_CONFIGS, 1, resources=(resource,), validate_only=False)
+    await switch(admin, "late", "true")
     registry.open.set()
     _, answer = await client.receive(ApiKey.PRODUCE, 8)
     assert [each.partition_responses[0].error_code for each in answer.responses] == [0, INVALID_RECORD]
@@ -361,6 +369,18 @@ async def test_what_is_wrong_anyway_is_told_as_without_the_check(checking, regis
     for sent, code in cases.items():
         assert (await client.produce("t", sent)).error_code == code, code
     assert registry.paths == []
+
+
+async def test_who_makes_ids_up_does_not_keep_the_registry_busy(checking, registry):
+    client = await checking.client()
+    await validated(client)
+    refused = await client.produce("t", records(*[written(number) for number in range(1000)]))
+    assert (refused.error_code, len(refused.record_errors)) == (INVALID_RECORD, 64)
+    assert registry.asked("/schemas/ids/") == 2 * 64
+    # where all are registered, all are asked for
+    known = [registry.register("t-value") for _ in range(200)]
+    assert (await client.produce("t", records(*map(written, known)))).error_code == 0
+    assert (await client.produce("t", records(*map(written, known), written(999)))).record_errors[0].batch_index == 200
 
 
 async def test_a_batch_names_no_more_than_a_thousand_records_at_fault(checking):
@@ -427,9 +447,7 @@ async def test_transactions_are_checked_before_their_coordinator_is_asked(checki
     client = await checking.client()
     await validated(client)
     known = registry.register("t-value")
-    fields = {"transactional_id": "mine", "transaction_timeout": timedelta(seconds=60)}
-    while (begun := await client.call(ApiKey.INIT_PRODUCER_ID, 2, **fields)).error_code:
-        pass
+    begun = await begin(client)
     transactional = {
         "producer_id": begun.producer_id, "producer_epoch": begun.producer_epoch, "transactional": True,
     }  # fmt: skip
@@ -444,6 +462,44 @@ async def test_transactions_are_checked_before_their_coordinator_is_asked(checki
     assert [(each.error_code, each.base_offset) for each in results] == [(INVALID_RECORD, -1), (0, 0), (0, 1)]
     log = checking.broker.cluster.partition("t", 0)
     assert (log.last_stable_offset, log.log_end_offset) == (0, 2)
+
+
+async def test_switched_on_while_the_coordinator_of_a_transaction_is_asked(checking, registry, monkeypatch):
+    from kio.schema.produce.v12.request import PartitionProduceData, TopicProduceData
+
+    client, admin = await checking.client(), await checking.client()
+    await client.create("t")
+    begun = await begin(client)
+    transactions, asked, gate = checking.broker.cluster.transactions, asyncio.Event(), asyncio.Event()
+    verify = transactions.verify
+
+    async def held_up(*arguments, **options):
+        asked.set()
+        await gate.wait()
+        return await verify(*arguments, **options)
+
+    monkeypatch.setattr(transactions, "verify", held_up)
+    sent = records(
+        b"plain",
+        producer_id=begun.producer_id,
+        producer_epoch=begun.producer_epoch,
+        transactional=True,
+        base_sequence=0,
+    )
+    data = TopicProduceData(name="t", partition_data=(PartitionProduceData(index=0, records=sent),))
+    fields = {"transactional_id": "mine", "acks": -1, "timeout": timedelta(seconds=5), "topic_data": (data,)}
+    client.send(ApiKey.PRODUCE, 12, **fields)
+    await asked.wait()
+    await switch(admin, "t", "true")
+    gate.set()
+    codes = []
+    for _ in range(2):
+        _, answer = await client.receive(ApiKey.PRODUCE, 12)
+        codes.append(answer.responses[0].partition_responses[0].error_code)
+        client.send(ApiKey.PRODUCE, 12, **fields)
+    # not checked, so not taken; and checked when it comes again
+    assert codes == [NOT_ENOUGH_REPLICAS, INVALID_RECORD]
+    assert end_of(checking, "t") == 0
 
 
 async def test_what_the_metrics_show(checking, registry):
