@@ -113,6 +113,8 @@ class Outgoing:
     header: BatchHeader
     body: memoryview
     sequence: int = -1
+    number: int = -1
+    """Its place among its writer's batches."""
     in_flight: bool = False
     unsure: bool = False
     """Whether an attempt had no answer, so that it may have been written."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from kio.schema.errors import ErrorCode
 
 from kopfka_wire.batches import increment_sequence
-from kopfka_wire.error_codes import InvalidRecordError, broker_error
+from kopfka_wire.error_codes import InvalidRecordError, broker_error, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,22 +55,25 @@ def sort_out(unresolved: Iterable[Outgoing], next_sequence: int, repack: Repack)
     kept: list[Outgoing] = []
     failed: list[tuple[Call, Exception]] = []
     freed: int | None = None
+    # a batch that does not follow although nothing before it is missing: the broker's numbers are others
+    anew = bool(batches) and batches[0].verdict in DOES_NOT_FOLLOW
     for batch in batches:
         parts = [batch]
         if _is_refused(batch):
             parts, errors = _refused(batch, repack)
             failed += errors
-            if freed is None and not batch.unsure:
-                freed = batch.sequence
+            if not batch.unsure:
+                freed = batch.sequence if freed is None else freed
+            elif parts:
+                anew = True  # they are not to be taken for what may have been written under the same numbers
         elif not batch.wanted():
             parts = []
         for part in parts:
+            part.number = max(part.number, batch.number)
             if freed is not None:
                 part.sequence = freed
                 freed = increment_sequence(freed, part.count)
         kept += parts
-    # a batch that does not follow although nothing before it is missing: the broker's numbers are others
-    anew = bool(batches) and batches[0].verdict in DOES_NOT_FOLLOW
     return SortedOut(
         tuple(kept),
         next_sequence if freed is None else freed,
@@ -89,17 +92,16 @@ def _refused(batch: Outgoing, repack: Repack) -> tuple[list[Outgoing], list[tupl
     """Return what is left of a batch that the broker does not take, and whom it fails."""
     verdict, calls = batch.verdict, [call for call in batch.calls if not call.done.done()]
     assert verdict is not None
-    if len(batch.calls) > 1 and not batch.unsure:
-        if verdict == ErrorCode.message_too_large:
-            middle = (len(calls) + 1) // 2
-            return [repack(part) for part in (calls[:middle], calls[middle:]) if part], []
-        guilty = _guilty(batch)
-        if verdict == ErrorCode.invalid_record and guilty:
-            good = [call for call in calls if call not in guilty]
-            errors: list[tuple[Call, Exception]] = [
-                (call, InvalidRecordError(verdict, reason)) for call, reason in guilty.items()
-            ]
-            return [repack(good)] if good else [], errors
+    if verdict == ErrorCode.message_too_large and len(batch.calls) > 1:
+        middle = (len(calls) + 1) // 2
+        return [repack(part) for part in (calls[:middle], calls[middle:]) if part], []
+    guilty = _guilty(batch)
+    if verdict == ErrorCode.invalid_record and guilty:
+        good = [call for call in calls if call not in guilty]
+        errors: list[tuple[Call, Exception]] = [
+            (call, InvalidRecordError(verdict, f"{reason} ({name_of(verdict)})")) for call, reason in guilty.items()
+        ]
+        return [repack(good)] if good else [], errors
     return [], [(call, broker_error(verdict, "", batch.refusal)) for call in calls]
 
 

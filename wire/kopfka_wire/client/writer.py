@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import itertools
 import logging
 import time
 from typing import TYPE_CHECKING, Final
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from kopfka_wire.client.session import Session
     from kopfka_wire.codec import Codec
 
-MOST_IN_FLIGHT: Final = 5
+WINDOW: Final = 5
 """Brokers know the last five batches of a producer again, and no more (KIP-98)."""
 _PAUSE: Final = 3600.0
 """After so many seconds without a batch the broker may have forgotten this producer (`producer.id.expiration.ms`)."""
@@ -91,10 +92,12 @@ class PartitionWriter:
         self._unresolved: list[Outgoing] = []
         self._identity: Identity | None = None
         self._sequence = 0
+        self._next_number = 0
         self._proved_at: float | None = None
         self._uncertain = False
         self._trouble: ClientError | None = None
         self._fatal: Exception | None = None
+        self._last_trouble: ClientError | None = None
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -173,7 +176,7 @@ class PartitionWriter:
             async with asyncio.timeout(self._delivery_timeout):
                 return await call.done
         except TimeoutError:
-            last = f"; the last trouble: {self._trouble}" if self._trouble is not None else ""
+            last = "" if self._last_trouble is None else f"; the last trouble: {self._last_trouble}"
             raise DeliveryTimeoutError(
                 f"{self._topic}-{self._partition} did not acknowledge within {self._delivery_timeout:g} s "
                 f"(delivery.timeout.ms){last}",
@@ -197,6 +200,7 @@ class PartitionWriter:
                     self._fail_all(self._fatal)
                     self._fatal = None
                 elif self._trouble is not None:
+                    self._last_trouble = self._trouble
                     log.info("%s-%d: %s", self._topic, self._partition, self._trouble)
                     if await self._sort_out():
                         waits.reset()  # there is something else to send than what just failed
@@ -234,24 +238,27 @@ class PartitionWriter:
                 return
 
     def _may_send(self) -> bool:
-        if any(not each.in_flight for each in self._unresolved):
-            return True
+        again = next((each for each in self._unresolved if not each.in_flight), None)
+        if again is not None:
+            return again.number - self._unresolved[0].number < self._window()
         if not self._queue:
             return False
         settled = not self._uncertain and not self._session.is_old and self._session.identity == self._identity
         if self._unresolved and not settled:
             return False  # numbers of a new identity begin when those of the old one are settled
-        return len(self._unresolved) < self._limit()
+        return not self._unresolved or self._next_number - self._unresolved[0].number < self._window()
 
-    def _limit(self) -> int:
-        """Return how many batches may be on their way.
+    def _window(self) -> int:
+        """Return how many batches, counted from the oldest that is not settled, may be written.
 
-        One, until the broker has acknowledged one: a partition takes any first number from a producer it does not know,
-        so if the first batch got lost and the second did not, the first could never be written any more.
+        As many as brokers know again: were a sixth one written while the first is not settled, the first would be
+        unknown when it is sent again. But one only, until the broker has acknowledged one: a partition takes any first
+        number from a producer it does not know, so if the first batch got lost and the second did not, the first
+        could never be written any more.
         """
         if self._proved_at is None or time.monotonic() - self._proved_at > _PAUSE:
             return 1
-        return MOST_IN_FLIGHT
+        return WINDOW
 
     async def _send_next(self) -> None:
         """Send one batch, the first that is not on its way, or a new one."""
@@ -308,7 +315,8 @@ class PartitionWriter:
         for call in calls:
             call.on_its_way = True
         batch = self._pack(calls)
-        batch.sequence = self._sequence
+        batch.number, batch.sequence = self._next_number, self._sequence
+        self._next_number += 1
         self._sequence = increment_sequence(self._sequence, batch.count)
         self._unresolved.append(batch)
         return batch
@@ -331,7 +339,7 @@ class PartitionWriter:
             connection.fail(self._trouble)
             return
         if answer.code in _WRITTEN:
-            self._proved_at = time.monotonic()
+            self._proved_at, self._last_trouble = time.monotonic(), None
             if batch in self._unresolved:
                 self._unresolved.remove(batch)
             batch.succeed(answer.base_offset, answer.log_append_time)
@@ -379,6 +387,10 @@ class PartitionWriter:
         else:
             self._sequence = outcome.next_sequence
         self._unresolved = list(outcome.kept)
+        for before, batch in itertools.pairwise(self._unresolved):
+            batch.number = max(batch.number, before.number + 1)
+        if self._unresolved:
+            self._next_number = max(self._next_number, self._unresolved[-1].number + 1)
         return outcome.decided
 
     def _fail_all(self, error: Exception) -> None:
