@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 
 from kopfka_bench.brokers.kafka import ApacheKafka
 from kopfka_bench.brokers.targets import stop
+from kopfka_bench.brokers.waiting import eventually
+from kopfka_bench.errors import RefusedError
 from kopfka_bench.load.filling import fill, fill_partitions
 from kopfka_bench.load.topics import create_partitions, create_topic, partitioned
 from kopfka_bench.machine import Usage, usage
 from kopfka_bench.protocol.ack import prepare_ack, wait_for_ack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kopfka_bench.brokers.processes import ServerProcess
     from kopfka_bench.brokers.targets import Target
     from kopfka_bench.session import Session
@@ -119,11 +123,22 @@ def _many_logs(session: Session, target: Target) -> None:
     try:
         process.start()
         wait_for_ack(process.bootstrap, _TOPIC, create=False)
-        fill_partitions(process.bootstrap, partitioned("many", plan.partitions), megabytes=plan.log_megabytes)
+        topics = partitioned("many", plan.partitions)
+        eventually(lambda: _taken(process.bootstrap, topics), seconds=60, what="all partitions to be led")
+        fill_partitions(process.bootstrap, topics, megabytes=plan.log_megabytes)
         name = f"{plan.partitions:,} partitions with {plan.log_megabytes:,} MB of log just written"
         _record(session, f"{name}, SIGKILL", target, _restart(process, kill=True))
     finally:
         stop(process)
+
+
+def _taken(bootstrap: str, topics: Sequence[tuple[str, int]]) -> bool:
+    """Tell whether partitions take records again: Apache Kafka serves one before it leads the others."""
+    try:
+        fill_partitions(bootstrap, topics, megabytes=0)
+    except RefusedError:
+        return False
+    return True
 
 
 def timed_start(process: ServerProcess, *, create: bool = False) -> Start:
