@@ -74,7 +74,6 @@ async def _instance(settings: Settings, cluster: Cluster, health: Health) -> Asy
         parsed_kept=settings.parsed_kept,
     )
     leadership.start()
-    await leadership.settled(settings.init_timeout)
     try:
         yield Instance(registry, store, leadership, forwarder, cluster_id, settings.group, settings.most_listed)
     finally:

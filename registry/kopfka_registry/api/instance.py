@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from kopfka_registry.api.answers import answer
-from kopfka_registry.errors import UnknownLeaderError
+from kopfka_registry.errors import ForwardingError, UnknownLeaderError
 from kopfka_registry.leadership.forwarding import FORWARDED, OFFSET
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from kopfka_registry.leadership.election import Leadership
-    from kopfka_registry.leadership.forwarding import Forwarder
+    from kopfka_registry.leadership.forwarding import Forwarded, Forwarder
+    from kopfka_registry.leadership.identity import Identity
     from kopfka_registry.service.registry import Registry
     from kopfka_registry.store.store import Store
 
@@ -45,24 +47,44 @@ class Instance:
         Raises:
             RegistryError: it cannot be made.
         """
-        if not self.registry.leads:
-            await self.leadership.settled(_ELECTION_SECONDS)
-        if self.registry.leads:
-            said, offset = await make()
-            # without a record of its own, it may have gone by what another leader wrote
-            return answer(request, said, {OFFSET: str(offset)} if offset is not None else None)
-        leader = self.leadership.leader
-        if FORWARDED in request.headers or leader is None or leader == self.leadership.identity:
-            raise UnknownLeaderError("no instance leads now; ask again")
-        target = request.scope["target"]
-        forwarded = await self.forwarder.forward(
-            leader, request.method, target, dict(request.headers), await request.body()
+        while True:
+            if not self.registry.leads:
+                await self.leadership.settled(_ELECTION_SECONDS)
+            if self.registry.leads:
+                said, offset = await make()
+                # without a record of its own, it may have gone by what another leader wrote
+                return answer(request, said, {OFFSET: str(offset)} if offset is not None else None)
+            leader = self.leadership.leader
+            if FORWARDED in request.headers or leader is None or leader == self.leadership.identity:
+                raise UnknownLeaderError("no instance leads now; ask again")
+            forwarded = await self._forwarded(request, leader)
+            if forwarded is not None:
+                return Response(forwarded.body, forwarded.status, media_type=forwarded.content_type)
+
+    async def _forwarded(self, request: Request, leader: Identity) -> Forwarded | None:
+        """Have the leader make a change; None where another one leads now, which is to be asked then.
+
+        Who registers or sets something twice finds it done, so it may be asked for again; who deletes does not.
+        """
+        headers, target = dict(request.headers), request.scope["target"]
+        asking = asyncio.create_task(
+            self.forwarder.forward(leader, request.method, target, headers, await request.body())
         )
+        while not asking.done():
+            changed = asyncio.create_task(self.leadership.changed())
+            await asyncio.wait({asking, changed}, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+            if not asking.done() and self.leadership.leader not in (leader, None):
+                asking.cancel()
+                if request.method == "DELETE":
+                    raise ForwardingError(f"{leader.url} does not lead any more; whether it deleted this is not known")
+                return None
+        forwarded = asking.result()
         if forwarded.offset is not None:
             await self.store.applied(forwarded.offset)
         elif forwarded.status < 300:
             await self.store.catch_up()
-        return Response(forwarded.body, forwarded.status, media_type=forwarded.content_type)
+        return forwarded
 
 
 def instance_of(request: Request) -> Instance:

@@ -87,6 +87,11 @@ class Leadership:
             return "this instance is to lead and cannot write"
         return None
 
+    async def changed(self) -> None:
+        """Wait until an election ends."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def settled(self, seconds: float) -> None:
         """Wait until it is known who leads, at most `seconds`."""
         try:
@@ -113,12 +118,13 @@ class Leadership:
         if leader == self.identity:
             await self._begin()
         else:
+            await self._end()
             log.info("%s leads", leader.url if leader else "no instance")
         self._leader = leader
         self._changed.set()
 
     async def lost(self, loss: Loss) -> None:
-        """Forget who leads. A leader's right to write is kept for the case that it leads on: the topic is its guard."""
+        """Forget who leads. A leader goes on writing meanwhile, as it may lead on: the topic is its guard."""
         log.info("the group chooses a leader anew: %s", loss.value)
         self._leader = None
         if loss.value != "rebalance":
@@ -129,7 +135,7 @@ class Leadership:
             log.info("this instance leads on")
             return
         await self._end()
-        lead = Lead(self._cluster, self._store, group=self._group, timeout=self._timeout, valid=self._member.is_valid)
+        lead = Lead(self._cluster, self._store, group=self._group, timeout=self._timeout)
         try:
             await lead.begin()
         except StoreError as error:

@@ -19,7 +19,7 @@ from kopfka_wire.error_codes import FencedError, RecordTooLargeError
 from kopfka_wire.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from kopfka_registry.store.store import Store
     from kopfka_wire.client.cluster import Cluster
@@ -30,11 +30,8 @@ log = logging.getLogger(__name__)
 class Lead:
     """One leadership."""
 
-    def __init__(
-        self, cluster: Cluster, store: Store, *, group: str, timeout: float, valid: Callable[[], bool]
-    ) -> None:
+    def __init__(self, cluster: Cluster, store: Store, *, group: str, timeout: float) -> None:
         self._store = store
-        self._valid = valid
         self._producer = Producer(cluster, transactional_id=f"{group}-{store.topic}", delivery_timeout=timeout)
         self._writer = self._producer.partition(store.topic, 0)
         self._reserved: dict[tuple[str, bytes], SchemaId] = {}
@@ -87,7 +84,7 @@ class Lead:
             StoreTimeoutError: whether they were written is not known.
             StoreError: they were refused.
         """
-        if self._ended or not self._valid():
+        if self._ended:
             raise UnknownLeaderError("this instance does not lead any more; ask again")
         try:
             return await self._send(entries)

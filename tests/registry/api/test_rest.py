@@ -73,7 +73,7 @@ def test_the_loop_of_a_schema(rest, subject):
         ("GET", "/mode/known", None, (404, 40409)),
         ("POST", "/subjects/known/versions", {"schema": OTHER}, (409, 40901)),
         ("POST", "/subjects/known/versions", {"schema": '{"type":"nothing"}'}, (422, 42201)),
-        ("POST", "/subjects/known/versions", {"schema": ""}, (422, 42201)),
+        ("POST", "/subjects/none/versions", {"schema": ""}, (422, 42201)),
         ("POST", "/subjects/none/versions", {}, (422, 42201)),
         ("POST", "/subjects/known/versions", {"schema": 5}, (422, 42201)),
         ("POST", "/subjects/known/versions", {"schema": ONE, "references": [{"name": "a"}]}, (422, 42201)),
