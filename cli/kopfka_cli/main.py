@@ -16,6 +16,10 @@ COMMANDS = {
         "run a schema registry: --bootstrap HOST:PORT --listen HOST:PORT [--config FILE]",
     ),
     "operator": ("kopfka_operator.main", "run the Kubernetes operator"),
+    "schemas": (
+        "kopfka_operator.schemas.main",
+        "check the schemas of files before a merge: check -f FILE… [--registry URL]",
+    ),
     "bench": ("kopfka_bench.main", "measure the bundled broker beside Apache Kafka: [--only SCENARIO…] [--short]"),
 }
 

@@ -8,7 +8,7 @@ from kopfka_operator.status import Problem, StatusDraft, degraded, not_ready, se
 
 def invalid_spec(error: ValueError) -> StatusDraft:
     """Return the status of a resource whose spec passes the API server but cannot be acted on."""
-    problem = Problem(Reason.INVALID_SPEC, _words(error))
+    problem = Problem(Reason.INVALID_SPEC, words(error))
     return StatusDraft(
         (
             not_ready(problem.reason, problem.message),
@@ -18,7 +18,8 @@ def invalid_spec(error: ValueError) -> StatusDraft:
     )
 
 
-def _words(error: ValueError) -> str:
+def words(error: ValueError) -> str:
+    """Return what is wrong with a spec, field by field."""
     errors = getattr(error, "errors", None)
     if errors is None:
         return str(error)

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kopfka_local.commands.manifests import Document, apply_documents, read_documents
+from kopfka_local.commands.manifests import apply_documents
 from kopfka_local.commands.state import State, StateError, default_folder
 from kopfka_runtime.errors import KopfkaError
+from kopfka_runtime.manifests import read_documents
 from kopfka_runtime.process import fail, run
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kopfka_local.commands.output import Screen
     from kopfka_local.commands.watched import Watched
     from kopfka_local.session import Session
+    from kopfka_runtime.manifests import Document
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""`kopfka schemas`: work with the SchemaSubjects of files, before they are applied."""
