@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 import string
 from typing import TYPE_CHECKING
 
 from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _HEXADECIMAL = frozenset(string.hexdigits)
 _BLANK = " \t\f"
+_BARS = re.compile("_{1,3}")
 
 
 def parse_properties(text: str) -> dict[str, str]:
@@ -28,6 +30,24 @@ def parse_properties(text: str) -> dict[str, str]:
 def format_properties(settings: dict[str, str]) -> str:
     """Write settings as a `.properties` text, sorted by key, that `parse_properties` reads back to the same mapping."""
     return "".join(f"{_escape(key, key=True)}={_escape(value, key=False)}\n" for key, value in sorted(settings.items()))
+
+
+def variable_of(prefix: str, setting: str) -> str:
+    """Return the environment variable that stands for a setting, by the convention of Confluent's images.
+
+    With the prefix `SCHEMA_REGISTRY_`, `ssl.keystore.key` is `SCHEMA_REGISTRY_SSL_KEYSTORE_KEY`; `_` is written `__`
+    and `-` is written `___`.
+    """
+    return prefix + setting.upper().replace("_", "__").replace("-", "___").replace(".", "_")
+
+
+def settings_of_variables(prefix: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that environment variables with a prefix stand for: the way back from `variable_of`."""
+    return {
+        _BARS.sub(lambda bars: ("", ".", "_", "-")[len(bars[0])], name.removeprefix(prefix).lower()): value
+        for name, value in environment.items()
+        if name.startswith(prefix) and len(name) > len(prefix)
+    }
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

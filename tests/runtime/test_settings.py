@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kopfka_runtime.errors import SettingsError
-from kopfka_runtime.settings import format_properties, nearest, parse_properties, unknown_setting
+from kopfka_runtime.settings import (
+    format_properties,
+    nearest,
+    parse_properties,
+    settings_of_variables,
+    unknown_setting,
+    variable_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +62,14 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     assert nearest("log.retention.hourss", known) == "log.retention.hours"
     assert "did you mean log.retention.hours?" in str(unknown_setting("log.retention.hourss", known))
     assert "no known setting" in str(unknown_setting("zzz", known))
+
+
+def test_variables_stand_for_settings_as_in_confluents_images() -> None:
+    environment = {"SR_SSL_KEYSTORE_KEY": "k", "SR_A__B___C_D": "1", "SR_": "x", "PATH": "/bin", "XSR_A": "2"}
+    assert settings_of_variables("SR_", environment) == {"ssl.keystore.key": "k", "a_b-c.d": "1"}
+    assert variable_of("SR_", "ssl.keystore.key") == "SR_SSL_KEYSTORE_KEY"
+
+
+@given(st.from_regex(r"[a-z0-9]+([._-][a-z0-9]+)*", fullmatch=True))
+def test_a_setting_is_the_same_by_way_of_its_variable(name: str) -> None:
+    assert settings_of_variables("P_", {variable_of("P_", name): "v"}) == {name: "v"}

@@ -26,7 +26,7 @@ from kopfka_operator.kube.resources import (
     ResourceType,
 )
 from kopfka_operator.registry.login import USERS
-from kopfka_runtime.settings import format_properties
+from kopfka_runtime.settings import format_properties, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 PORT = 8081
 FILE = "registry.properties"
 USERS_FOLDER = "/etc/kopfka-users"
+PREFIX = "SCHEMA_REGISTRY_"
+"""Of the variables that stand for settings."""
 DEFAULT_TOPIC = "_schemas"
 DEFAULT_GROUP = "schema-registry"
 # a registry reads its whole topic before it serves
@@ -186,11 +188,6 @@ def pod_template(registry: Registry, bootstrap: str, secrets: Mapping[str, Mappi
     )
 
 
-def variable(setting: str) -> str:
-    """Return the variable that stands for a setting, as Confluent's image names it."""
-    return "SCHEMA_REGISTRY_" + setting.upper().replace("_", "__").replace("-", "___").replace(".", "_")
-
-
 def _properties(registry: Registry, bootstrap: str, secrets: Mapping[str, Mapping[str, bytes]]) -> str:
     spec = registry.spec
     settings = dict(spec.config or {})
@@ -253,7 +250,9 @@ def _environment(registry: Registry, secrets: Mapping[str, Mapping[str, bytes]])
             },
         )
     if spec.authentication is not None and spec.authentication.basic is not None:
-        out.append({"name": variable("kopfka.authentication.users.file"), "value": f"{USERS_FOLDER}/{USERS}"})
+        out.append(
+            {"name": variable_of(PREFIX, "kopfka.authentication.users.file"), "value": f"{USERS_FOLDER}/{USERS}"}
+        )
     return out
 
 
@@ -275,12 +274,12 @@ def _kafka_environment(login: KafkaLogin, name: str, entries: Mapping[str, bytes
         reference = {"secretKeyRef": {"name": name, "key": entry}}
         out.append({"name": f"KAFKA_{entry.upper()}", "valueFrom": reference})
     line = f'{_MODULES[login.sasl_mechanism]} required username="$(KAFKA_USERNAME)" password="$(KAFKA_PASSWORD)";'
-    return [*out, {"name": variable("kafkastore.sasl.jaas.config"), "value": line}]
+    return [*out, {"name": variable_of(PREFIX, "kafkastore.sasl.jaas.config"), "value": line}]
 
 
 def _from_secret(name: str, entries: Mapping[str, bytes], settings: Mapping[str, str]) -> list[Manifest]:
     return [
-        {"name": variable(setting), "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+        {"name": variable_of(PREFIX, setting), "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
         for key, setting in settings.items()
         if key in entries
     ]
