@@ -89,7 +89,7 @@ def closing_lines(addresses: Sequence[Address], kubeconfig: Path, *, foreground:
     width = max((len(address.label) for address in addresses), default=0)
     lines += [f"{address.label:<{width}}  {address.servers}" for address in addresses]
     lines += [f"export KUBECONFIG={kubeconfig}", ""]
-    if addresses:
+    if addresses and addresses[0].kafka:
         lines.append(f"try: {line_to_try(addresses[0].servers)}")
     stopped = "Ctrl-C stops everything" if foreground else "kopfka down stops everything"
     lines.append(f"{stopped}; kopfka up starts it again with all its data.")

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     for address in addresses:
         print(f"{address.label}  {address.servers}")
     print(f"export KUBECONFIG={state.kubeconfig}")
-    if addresses:
+    if addresses and addresses[0].kafka:
         print(f"try: {line_to_try(addresses[0].servers)}")
     return READY if all_ready(rows) else NOT_READY
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from kopfka_local.kinds import Object
 
 
+_URLS = ("url", "externalUrl")
+"""Fields of a status that hold where clients connect over HTTP."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One resource in the table."""
@@ -44,6 +48,11 @@ class Address:
     label: str
     listener: str
     servers: str
+
+    @property
+    def kafka(self) -> bool:
+        """Whether Kafka's protocol is spoken there."""
+        return "://" not in self.servers
 
 
 def rows_of(objects: Iterable[Object]) -> list[Row]:
@@ -80,13 +89,26 @@ def render(rows: Sequence[Row], marks: str = "") -> Table:
 
 
 def addresses_of(objects: Iterable[Object], hosts: Mapping[str, str]) -> list[Address]:
-    """Return what the status of resources says of their listeners, with names turned into addresses of this machine."""
-    found = []
+    """Return where the status of resources says that clients connect, with names turned into addresses of this machine.
+
+    Kafka's come before those that speak HTTP.
+    """
+    found: list[Address] = []
+    urls: list[Address] = []
     for obj in objects:
-        for listener in (obj.get("status") or {}).get("listeners") or ():
+        status, label = obj.get("status") or {}, Row.of(obj).label
+        for listener in status.get("listeners") or ():
             if servers := listener.get("bootstrapServers"):
-                found.append(Address(Row.of(obj).label, listener.get("name", ""), local_servers(servers, hosts)))
-    return found
+                found.append(Address(label, listener.get("name", ""), local_servers(servers, hosts)))
+        urls += [Address(label, name, local_url(status[name], hosts)) for name in _URLS if status.get(name)]
+    return found + urls
+
+
+def local_url(url: str, hosts: Mapping[str, str]) -> str:
+    """Turn `http://name:port/path` into a URL that works from outside the pods."""
+    scheme, separator, rest = url.partition("://")
+    server, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{_local(server, hosts) if ':' in server else server}{slash}{path}"
 
 
 def local_servers(servers: str, hosts: Mapping[str, str]) -> str:

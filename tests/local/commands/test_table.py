@@ -106,6 +106,21 @@ def test_addresses_work_from_this_machine() -> None:
     assert any("localhost:9092" in line for line in lines if line.startswith("try: "))
 
 
+def test_urls_work_from_this_machine_and_come_after_kafka() -> None:
+    hosts = {"s-registry.default.svc": "127.0.0.2"}
+    status = {"url": "http://s-registry.default.svc:8081", "externalUrl": "https://schemas.example/api"}
+    listeners = [{"name": "plain", "bootstrapServers": "elsewhere:9092"}]
+    registry, cluster = resource("SchemaRegistry", status), resource("KafkaCluster", {"listeners": listeners})
+    found = addresses_of([registry, cluster], hosts)
+    assert [address.servers for address in found] == [
+        "elsewhere:9092",
+        "http://127.0.0.2:8081",
+        "https://schemas.example/api",
+    ]
+    folder = __import__("pathlib").Path("/s/kubeconfig")
+    assert not [line for line in closing_lines(found[1:], folder, foreground=True) if line.startswith("try: ")]
+
+
 def row(ready: bool, message: str = "") -> Row:
     return Row("KafkaTopic", "default", "x", Readiness(ready, "Ready" if ready else "Starting", message))
 
