@@ -40,6 +40,7 @@ _RESERVED: Final = frozenset(
 )
 _RESERVED_IN_ENUMS: Final = _RESERVED | {"default"}
 _RESERVED_IN_FIELDS: Final = frozenset({"default", "doc", "name", "order", "type", "aliases"})
+_CALLED: Final = {"record": "a record", "error": "a record", "enum": "an enum", "fixed": "a fixed type"}
 _ORDERS: Final = frozenset({"ascending", "descending", "ignore"})
 LARGEST_FIXED: Final = 2**31 - 9
 """Bytes of the longest array of a JVM."""
@@ -124,7 +125,7 @@ class Reader:
             case "array" | "map":
                 part = "items" if kind == "array" else "values"
                 if part not in value:
-                    _refuse(f'a {kind} needs "{part}"', place)
+                    _refuse(f'{"an array" if kind == "array" else "a map"} needs "{part}"', place)
                 inner = self._type(value[part], space, f"{place}/{part}", level + 1)
                 props = self._props(value, _RESERVED, place)
                 made = Array(inner, props) if kind == "array" else Map(inner, props)
@@ -263,7 +264,7 @@ def _check_union(union: Union, place: str) -> None:
 def _name(value: dict[str, Json], space: str | None, place: str) -> Name:
     written, own = value.get("name"), value.get("namespace")
     if not isinstance(written, str):
-        _refuse(f'a type {value["type"]} needs a "name" that is a string', place)
+        _refuse(f'{_CALLED[str(value["type"])]} needs a "name" that is a string', place)
     name = _qualified(written, own if isinstance(own, str) else space, f"{place}/name")
     if name.space is None and name.simple in PRIMITIVES:
         _refuse(f"{name.simple} is the name of a primitive type", f"{place}/name")

@@ -19,11 +19,13 @@ from kopfka_registry.formats.contract import Difference
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from kopfka_registry.formats.avro.types import Field, NamedType, Type
+    from kopfka_registry.formats.avro.types import Field, Name, NamedType, Type
 
 _Path: TypeAlias = "tuple[_Path, str] | None"
 """A path by its last part; None is the root."""
 _Pair: TypeAlias = "tuple[Type, Type, _Path]"
+_Key: TypeAlias = "tuple[str, str | Name]"
+"""A kind of type with a simple name or an alias."""
 _STEPS_A_PAIR: Final = 4
 """What is kept of a pair is the most of what a comparison keeps."""
 _ITEMS_A_STEP: Final = 16
@@ -83,6 +85,7 @@ class _Comparison:
         """By pair of types; None while it is under way."""
         self._fields: dict[int, dict[str, Field]] = {}
         self._symbols: dict[int, frozenset[str]] = {}
+        self._branches: dict[int, dict[_Key, list[int]]] = {}
 
     def compare(self, reader: Type, writer: Type) -> _Found:
         # with a stack of its own: types may be deeper in one another than calls
@@ -153,11 +156,27 @@ class _Comparison:
                 found.reasons.append(_Reason(Rules.UNIONS, (path, str(i)), reader, branch))
 
     def _union(self, found: _Found, reader: Union, writer: Type, path: _Path) -> Generator[_Pair, _Found, None]:
-        for branch in reader.branches:
+        for branch in self._candidates(reader, writer):
             self._budget.spend()
             if (yield branch, writer, None).fits:
                 return
         found.reasons.append(_Reason(Rules.READER_UNION, path, reader, writer))
+
+    def _candidates(self, reader: Union, writer: Type) -> list[Type]:
+        """Return the branches that could read a type, as far as names and kinds tell, in their order.
+
+        Without this, two unions of a thousand events would be a million pairs.
+        """
+        index = self._branches.get(id(reader))
+        if index is None:
+            index = self._branches[id(reader)] = {}
+            for i, branch in enumerate(reader.branches):
+                keys = _read_as(branch)
+                self._budget.spend(len(keys))
+                for key in keys:
+                    index.setdefault(key, []).append(i)
+        found = {i for key in _written_as(writer) for i in index.get(key, ())}
+        return [reader.branches[i] for i in sorted(found)]
 
     def _records(self, found: _Found, reader: Record, writer: Record, path: _Path) -> Generator[_Pair, _Found, None]:
         for i, mine in enumerate(reader.fields):
@@ -194,9 +213,27 @@ class _Comparison:
         return symbols
 
 
+def _same_name(reader: NamedType, writer: NamedType) -> bool:
+    return reader.name.simple == writer.name.simple or writer.name in reader.aliases
+
+
 def _names(found: _Found, reader: NamedType, writer: NamedType, path: _Path) -> None:
-    if reader.name.simple != writer.name.simple and writer.name not in reader.aliases:
+    if not _same_name(reader, writer):
         found.reasons.append(_Reason(Rules.NAMES_MATCH, (path, "name"), reader, writer))
+
+
+def _read_as(reader: Type) -> list[_Key]:
+    """Return by what a branch of a union is found: its name and aliases, or what it reads."""
+    if isinstance(reader, (Record, Enum, Fixed)):
+        return [(reader.kind, reader.name.simple), *((reader.kind, alias) for alias in reader.aliases)]
+    return [(kind, "") for kind in (reader.kind, *PROMOTIONS.get(reader.kind, ()))]
+
+
+def _written_as(writer: Type) -> list[_Key]:
+    """Return by what a branch that could read a type is found."""
+    if isinstance(writer, (Record, Enum, Fixed)):
+        return [(writer.kind, writer.name.simple), (writer.kind, writer.name)]
+    return [(writer.kind, "")]
 
 
 def _told(root: _Found, budget: Budget) -> list[Difference]:

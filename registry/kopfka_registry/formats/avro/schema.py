@@ -89,16 +89,24 @@ class AvroFormat:
             InvalidSchemaError: it is no Avro schema, or names a type that is not there.
             SchemaTooComplexError: it is larger or deeper than what is worked on.
         """
-        reader = Reader(Budget("reading the schema"))
-        known: set[str] = set()
-        for name, referred in references.items():
-            try:
-                root = reader.read(referred)
-            except InvalidSchemaError as error:
-                raise type(error)(f"in the reference {name}: {error}") from None
-            if isinstance(root, (Record, Enum, Fixed)):
-                known.add(root.name.full)
-        return AvroSchema(reader.read(text), frozenset(known), AS_READ, text)
+        try:
+            return _parsed(text, references)
+        except RecursionError:
+            # a caller that is deep in calls itself has left too few of them
+            raise SchemaTooComplexError("the schema is nested too deep for where it is read") from None
+
+
+def _parsed(text: str, references: Mapping[str, str]) -> AvroSchema:
+    reader = Reader(Budget("reading the schema"))
+    known: set[str] = set()
+    for name, referred in references.items():
+        try:
+            root = reader.read(referred)
+        except InvalidSchemaError as error:
+            raise type(error)(f"in the reference {name}: {error}") from None
+        if isinstance(root, (Record, Enum, Fixed)):
+            known.add(root.name.full)
+    return AvroSchema(reader.read(text), frozenset(known), AS_READ, text)
 
 
 FORMAT: Final = AvroFormat()
