@@ -72,7 +72,7 @@ class AvroSchema:
         """
         defaults.check(self._root)
 
-    def inline_tags(self) -> dict[str, frozenset[str]]:
+    def inline_tags(self) -> dict[str, set[str]]:
         """Return the tags of records and fields, by the full name: `ns.Record`, `ns.Record.field`."""
         return inline_tags(self._root)
 

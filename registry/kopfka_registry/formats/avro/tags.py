@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 TAGS: Final = "confluent:tags"
 
 
-def inline_tags(root: Type) -> dict[str, frozenset[str]]:
+def inline_tags(root: Type) -> dict[str, set[str]]:
     """Return the tags of each record and field that has some, by the full name: `ns.Record`, `ns.Record.field`."""
-    found: dict[str, frozenset[str]] = {}
+    found: dict[str, set[str]] = {}
     for each in reachable(root):
         if isinstance(each, Record):
             found[each.name.full] = _tags(each)
@@ -24,8 +24,8 @@ def inline_tags(root: Type) -> dict[str, frozenset[str]]:
     return {name: tags for name, tags in found.items() if tags}
 
 
-def _tags(of: Record | Field) -> frozenset[str]:
+def _tags(of: Record | Field) -> set[str]:
     tags = of.props.get(TAGS)
     if not isinstance(tags, list):
-        return frozenset()
-    return frozenset(each if isinstance(each, str) else text.write(each) for each in tags)
+        return set()
+    return {each if isinstance(each, str) else text.write(each) for each in tags}
