@@ -20,9 +20,10 @@ _MOST_PENDING = 4 * 1024 * 1024
 class _Pipe:
     """One direction of one connection."""
 
-    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
+    def __init__(self, source: socket.socket, sink: socket.socket, *, answers: bool) -> None:
         self.source = source
         self.sink = sink
+        self.answers = answers
         self.pending = bytearray()
 
 
@@ -41,6 +42,9 @@ class TcpProxy:
         self._open.set()
         self._cut = False
         self._refusing = False
+        self._losing = False
+        self.answers_lost = 0
+        """How many connections were reset instead of passing an answer on."""
         self._ended = False
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self._listener.setblocking(False)
@@ -66,6 +70,15 @@ class TcpProxy:
             yield
         finally:
             self._refusing = False
+
+    @contextlib.contextmanager
+    def losing_answers(self) -> Iterator[None]:
+        """Pass requests on, and reset a connection when an answer comes, for the length of the block."""
+        self._losing = True
+        try:
+            yield
+        finally:
+            self._losing = False
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
@@ -113,10 +126,10 @@ class TcpProxy:
             _reset(client)
             return
         self.connections += 1
-        for source, sink in ((client, server), (server, client)):
+        for source, sink, answers in ((client, server, False), (server, client, True)):
             source.setblocking(False)
             source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._pipes[source] = _Pipe(source, sink)
+            self._pipes[source] = _Pipe(source, sink, answers=answers)
             self._selector.register(source, selectors.EVENT_READ)
 
     def _serve(self, one: socket.socket, events: int) -> None:
@@ -126,6 +139,10 @@ class TcpProxy:
             if events & selectors.EVENT_READ and len(pipe.pending) < _MOST_PENDING:
                 data = one.recv(_CHUNK)
                 if not data:
+                    self._end(one)
+                    return
+                if pipe.answers and self._losing:
+                    self.answers_lost += 1
                     self._end(one)
                     return
                 pipe.pending += data

@@ -45,6 +45,11 @@ class Peer:
             fields["error_code"] = ErrorCode(fields["error_code"])
         self.frame(form.response_header(correlation_id) + form.write_response(form.make(**fields)))
 
+    @staticmethod
+    def make(api: ApiKey, version: int) -> Any:
+        """Return what makes parts of answers."""
+        return codec(api, version).make
+
     async def serve_versions(self, **ranges: tuple[int, int]) -> None:
         """Answer ApiVersions: Kafka's versions, but for those that are named."""
         api, version, number, _ = await self.request()

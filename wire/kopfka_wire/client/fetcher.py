@@ -160,11 +160,11 @@ class Fetcher:
 
         What was acknowledged to anyone before the call is below it.
         """
-        return await self._offset(LATEST)
+        return await self._patiently(LATEST)
 
     async def start_offset(self) -> int:
         """Ask for the log start offset."""
-        return await self._offset(EARLIEST)
+        return await self._patiently(EARLIEST)
 
     async def close(self) -> None:
         """Give back the connection; a poll that waits is cancelled by its caller."""
@@ -238,11 +238,12 @@ class Fetcher:
                 self._position = self._next = offset
 
     async def _offset(self, at: int) -> int:
-        found = await self._cluster.retrying(
-            lambda: list_offsets(self._cluster, self._topic, (self._partition,), at, self._isolation),
-            what=f"asking for an offset of {self._topic}-{self._partition}",
-        )
+        found = await list_offsets(self._cluster, self._topic, (self._partition,), at, self._isolation)
         return found[self._partition]
+
+    async def _patiently(self, at: int) -> int:
+        what = f"asking for an offset of {self._topic}-{self._partition}"
+        return await self._cluster.retrying(lambda: self._offset(at), what=what)
 
     async def _ask(self) -> None:
         await self._resolve()

@@ -30,6 +30,8 @@ class _Patience:
 
     backoff: Backoff
     not_before: float = 0.0
+    refusal: AuthenticationError | None = None
+    """Why the last attempt was refused; until the next one it is the answer to everybody."""
 
 
 @dataclass(slots=True)
@@ -154,14 +156,20 @@ class Pool:
             patience = self._patience[host, port] = _Patience(waits)
         loop = asyncio.get_running_loop()
         try:
-            await asyncio.sleep(max(patience.not_before - loop.time(), 0))
+            wait = patience.not_before - loop.time()
+            if wait > 0 and patience.refusal is not None:
+                raise patience.refusal
+            await asyncio.sleep(max(wait, 0))
             connection = await open_connection(host, port, self._settings, self._security)
-        except ClientError:
-            patience.not_before = loop.time() + patience.backoff.next()
+        except ClientError as error:
+            if error is not patience.refusal:
+                patience.not_before = loop.time() + patience.backoff.next()
+                patience.refusal = error if isinstance(error, AuthenticationError) else None
             raise
         finally:
             if self._opening.get(key) is not None and self._opening[key].task is asyncio.current_task():
                 del self._opening[key]
         patience.backoff.reset()
+        patience.refusal = None
         self._open[key] = connection
         return connection
