@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart.yaml"
+SCHEMAS = QUICKSTART.with_name("schemas.yaml")
 
 
 class Kopfka:
@@ -131,6 +132,19 @@ def test_up_status_down_and_up_again(kopfka: Kopfka) -> None:
     assert first_value(f"{host}:{port}", "orders") == b"of the first run"
     down = kopfka.run("down", "--purge")
     assert (down.returncode, kopfka.state.folder.exists()) == (0, False)
+
+
+def test_a_registry_and_its_subjects_come_up_and_can_be_checked(kopfka: Kopfka) -> None:
+    kopfka.up("-f", str(SCHEMAS))
+    for name in ("address", "orders-value", "payments-value", "customers-value"):
+        assert f"SchemaSubject {name}: Ready" in kopfka.said
+    url = re.search(r"^SchemaRegistry schemas +(http://\S+:8081)$", kopfka.said, re.MULTILINE)
+    assert url, kopfka.said
+    assert kopfka.line_to_try()
+    command = [sys.executable, "-m", "kopfka_cli", "schemas", "check", "-f", str(SCHEMAS), "--registry", url[1]]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.count("unchanged: is version 1") == 4
 
 
 def produce(bootstrap: str, topic: str, value: bytes) -> None:
