@@ -140,6 +140,8 @@ class Cluster:
                 "nothing can be produced to topics with schema validation: set %s, or switch it off for %s",
                 REGISTRY_URL, ", ".join(sorted(each for each in self.checked_topics if isinstance(each, str))),
             )  # fmt: skip
+        self.config.on_change(self.logs.follow_settings)
+        self.logs.follow_settings()
         self.config.on_change(self._apply_topic_defaults)
         self.config.on_change(self.request_log.refresh)
         self.request_log.refresh()

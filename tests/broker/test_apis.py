@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from broker.live import batch, live_broker
+from kopfka_broker.storage import flusher
 from kopfka_broker.transactions.producer_ids import ProducerIds
 from kopfka_runtime.errors import SettingsError
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
@@ -195,6 +196,24 @@ async def test_a_broker_config_altered_changes_what_topics_do(tmp_path):
         assert (await client.produce("t", large)).error_code.name == "message_too_large"
     async with live_broker(tmp_path / "data") as live:  # and it is kept
         assert (await (await live.client()).produce("t", large)).error_code.name == "message_too_large"
+
+
+async def test_whether_acks_all_waits_for_the_disk_may_be_altered_while_the_broker_runs(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(flusher, "sync_data", synced.append)
+    async with live_broker(tmp_path / "data") as live:
+        client = await live.client()
+        await client.create("t")
+        for value, waits in (("false", 0), ("true", 1)):
+            assert await alter_broker(client, "", SET, "kopfka.acks.all.fsync", value) == "none"
+            synced.clear()
+            assert (await client.produce("t", batch(b"x"))).error_code.name == "none"
+            assert len(synced) == waits
+        assert await alter_broker(client, "", SET, "kopfka.acks.all.fsync", "false") == "none"
+    synced.clear()
+    async with live_broker(tmp_path / "data") as live:  # and it is kept
+        assert (await (await live.client()).produce("t", batch(b"x"))).error_code.name == "none"
+        assert not synced
 
 
 @pytest.mark.parametrize(

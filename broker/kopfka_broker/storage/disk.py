@@ -32,13 +32,12 @@ class Disk:
         save_log_starts: Callable[[], None],
         save_checkpoints: Callable[[], None],
         distrust: Callable[[], None],
-        sync_before_answer: Callable[[], bool] = lambda: True,
     ) -> None:
         self.files = files
         self.clock = clock
         self.flusher = Flusher()
-        self.sync_before_answer = sync_before_answer
-        """Tells whether what is to be durable is answered after a sync; after the write otherwise."""
+        self.sync_before_answer = True
+        """Whether what is to be durable is answered after a sync; after the write otherwise."""
         self.save_log_starts = save_log_starts
         """Writes `log-start-offset-checkpoint` of all logs; raises KafkaStorageError."""
         self._save_checkpoints = save_checkpoints

@@ -71,7 +71,7 @@ class Durability:
     @property
     def waits(self) -> bool:
         """Whether `reach` waits for a sync (`kopfka.acks.all.fsync`)."""
-        return self._disk.sync_before_answer()
+        return self._disk.sync_before_answer
 
     def request(self) -> None:
         """Have the log on disk soon."""

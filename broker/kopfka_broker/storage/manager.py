@@ -77,7 +77,6 @@ class LogManager:
             save_log_starts=self._upkeep.write_log_starts,
             save_checkpoints=self._upkeep.save_checkpoints,
             distrust=lambda: boot.forget_boot(directory),
-            sync_before_answer=self._settings.sync_before_answer,
         )
         self.cleaner = LogCleaner(directory, self.logs, clock, self._upkeep.remove_later, self._settings.cleaner)
         self.patrol = Patrol(self.logs, self._disk.damage)
@@ -85,6 +84,10 @@ class LogManager:
         self._by_id: dict[UUID, Topic] = {}
         self._being_made: set[str] = set()
         self._lock: FolderLock | None = None
+
+    def follow_settings(self) -> None:
+        """Take over settings that changed and are needed too often to be looked up each time."""
+        self._disk.sync_before_answer = self._settings.sync_before_answer()
 
     @property
     def topics(self) -> Mapping[str, Topic]:
@@ -310,15 +313,13 @@ class LogManager:
     async def run(self, stop: asyncio.Event) -> None:
         """Do what is due by the clock until `stop` is set: retention, checkpoints, expiry of producers, compaction."""
         settings = self._settings
-        schedule = Schedule(
-            {
-                self._upkeep.apply_retention: settings.retention_check_interval_ms,
-                self._upkeep.remove_due: settings.removal_interval_ms,
-                self._upkeep.save_checkpoints: settings.checkpoint_interval_ms,
-                self._upkeep.expire_producers: settings.producer_check_interval_ms,
-            }
-        )
-        await asyncio.gather(schedule.run(stop), self.cleaner.run(stop), self.patrol.run(stop))
+        due = {
+            self._upkeep.apply_retention: settings.retention_check_interval_ms,
+            self._upkeep.remove_due: settings.removal_interval_ms,
+            self._upkeep.save_checkpoints: settings.checkpoint_interval_ms,
+            self._upkeep.expire_producers: settings.producer_check_interval_ms,
+        }
+        await asyncio.gather(Schedule(due).run(stop), self.cleaner.run(stop), self.patrol.run(stop))
 
     def apply_retention(self) -> None:
         """Do at once what `run` does every `log.retention.check.interval.ms`, and remove what is due."""
@@ -347,8 +348,7 @@ class LogManager:
         return Topic(name, topic_id or checkpoints.random_uuid(), config=dict(config))
 
     def _grow(self, topic: Topic, total: int, config: LogConfig) -> None:
-        for _ in self._growing(topic, total, config):
-            pass
+        list(self._growing(topic, total, config))
 
     def _growing(self, topic: Topic, total: int, config: LogConfig) -> Generator[None, None, None]:
         """Make partitions, one each time it is asked, and write the list of topics when all are there."""

@@ -64,18 +64,18 @@ async def test_one_sync_answers_for_all_who_wait(manager, disk):
 
 
 async def test_without_sync_before_the_answer_none_is_waited_for_and_one_in_doubt_is_told(manager, disk):
-    partition, waits = new_log(manager), False
-    manager._disk.sync_before_answer = lambda: waits
+    partition = new_log(manager)
+    manager._disk.sync_before_answer = False
     fill(partition, [b"a"])
     await partition.flushed(1)
     assert disk.synced == []
     assert partition.recovery_point == 0
 
-    waits = True  # altered while it runs: from now on all is waited for, what came before too
+    manager._disk.sync_before_answer = True  # from now on all is waited for, what came before too
     await partition.flushed(1)
     assert partition.recovery_point == 1
 
-    waits = False
+    manager._disk.sync_before_answer = False
     fill(partition, [b"b"])
     disk.error = errno.EIO
     assert manager._disk.flusher.flush_now(partition.durability)
