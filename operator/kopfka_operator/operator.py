@@ -93,7 +93,7 @@ class Operator:
         self._registries = Registries(self.mirror, client)
         self._follower = ConfigMapFollower(client, self._config_map_changed)
         self._subjects = SubjectReconciler(context, self._registries, self._follower.follow)
-        self._registry = RegistryReconciler(context, self._registries, self._ask_subjects)
+        self._registry = RegistryReconciler(context, self._registries, self._brokers, self._ask_subjects)
         self._reconcilers: dict[str, _Reconciler] = {
             KAFKA_CLUSTERS.kind: self._clusters,
             KAFKA_TOPICS.kind: self._topics,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from operator_fakes import NoBrokers
 
-from kopfka_operator.errors import ApiError, BrokerUnreachableError
+from kopfka_operator.errors import ApiError
 from kopfka_operator.kafkacluster.reconciler import ClusterReconciler
 from kopfka_operator.kube.resources import (
     BUDGETS,
@@ -23,16 +24,6 @@ from support.waiting import eventually_async
 
 if TYPE_CHECKING:
     from conftest import Api, Bench
-
-
-class NoBrokers:
-    """There is no Kafka in these tests: whoever asks for a broker gets none."""
-
-    async def of(self, namespace: str, cluster: str) -> Any:
-        raise BrokerUnreachableError("there is no broker here")
-
-    async def forget(self, namespace: str, cluster: str) -> None:
-        pass
 
 
 @pytest.fixture

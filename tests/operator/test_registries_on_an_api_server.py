@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from operator_fakes import GroupBrokers
 
 from kopfka_operator.errors import RegistryUnreachableError, RetryLater
+from kopfka_operator.kafka.admin import GroupState
 from kopfka_operator.kube.resources import (
     BUDGETS,
     CONFIG_MAPS,
@@ -83,8 +86,13 @@ def changes() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def registries(bench: Bench, told: Told, changes: list[tuple[str, str]]) -> RegistryReconciler:
-    return RegistryReconciler(bench.context, told, lambda *key: changes.append(key))  # type: ignore[arg-type]
+def brokers() -> GroupBrokers:
+    return GroupBrokers()
+
+
+@pytest.fixture
+def registries(bench: Bench, told: Told, brokers: GroupBrokers, changes: list[tuple[str, str]]) -> RegistryReconciler:
+    return RegistryReconciler(bench.context, told, brokers, lambda *key: changes.append(key))  # type: ignore[arg-type]
 
 
 async def caught_up(api: Api, bench: Bench, ref: Ref) -> None:
@@ -120,7 +128,8 @@ async def start_pods(api: Api, bench: Bench, *, ready: int | None = None) -> Non
         manifest = ref.manifest(metadata=dict(template["metadata"]), spec=template["spec"])
         await api.cluster.create(api.gvr(PODS), "default", manifest)
         condition = {"type": "Ready", "status": str(ready is None or number < ready)}
-        await api.patch(PODS, ref.name, {"status": {"phase": "Running", "conditions": [condition]}}, "status")
+        status = {"phase": "Running", "conditions": [condition], "podIP": f"10.0.0.{number}"}
+        await api.patch(PODS, ref.name, {"status": status}, "status")
         await caught_up(api, bench, ref)
 
 
@@ -131,6 +140,14 @@ async def secret(api: Api, name: str, **entries: str) -> None:
         await api.patch(SECRETS, name, {"data": data})
     else:
         await api.cluster.create(api.gvr(SECRETS), "default", Ref(SECRETS, "default", name).manifest(data=data))
+
+
+async def make_cluster_ready(api: Api, bench: Bench) -> None:
+    condition = {"type": "Ready", "status": "True", "reason": "Ready", "message": "", "lastTransitionTime": NEVER}
+    listener = {"name": "plain", "type": "internal", "bootstrapServers": "events-bootstrap.default.svc:9092"}
+    status = {"status": {"conditions": [condition], "listeners": [listener]}}
+    await api.patch(KAFKA_CLUSTERS, "events", status, "status")
+    await caught_up(api, bench, Ref(KAFKA_CLUSTERS, "default", "events"))
 
 
 async def test_a_registry_becomes_its_objects_and_ready(
@@ -206,15 +223,33 @@ async def test_it_waits_for_its_cluster_and_finds_it(api: Api, bench: Bench, reg
     await caught_up(api, bench, Ref(KAFKA_CLUSTERS, "default", "events"))
     await registries.reconcile("default", "schemas")
     assert (await api.conditions(SCHEMA_REGISTRIES, "schemas"))["Ready"] == ("False", "ClusterNotReady")
-    condition = {"type": "Ready", "status": "True", "reason": "Ready", "message": "", "lastTransitionTime": NEVER}
-    listener = {"name": "plain", "type": "internal", "bootstrapServers": "events-bootstrap.default.svc:9092"}
-    status = {"status": {"conditions": [condition], "listeners": [listener]}}
-    await api.patch(KAFKA_CLUSTERS, "events", status, "status")
-    await caught_up(api, bench, Ref(KAFKA_CLUSTERS, "default", "events"))
+    await make_cluster_ready(api, bench)
     await registries.reconcile("default", "schemas")
     text = (await api.get(CONFIG_MAPS, "schemas-registry"))["data"]["registry.properties"]
     assert parse_properties(text)["kafkastore.bootstrap.servers"] == "events-bootstrap.default.svc:9092"
     assert (await api.get(DEPLOYMENTS, "schemas-registry"))["spec"]["replicas"] == 1
+
+
+async def test_who_leads_is_told_once_it_is_settled(
+    api: Api, bench: Bench, registries: RegistryReconciler, brokers: GroupBrokers
+) -> None:
+    await api.create(KAFKA_CLUSTERS, "events", {})
+    await make_cluster_ready(api, bench)
+    await api.create(SCHEMA_REGISTRIES, "schemas", {"cluster": "events", "replicas": 2})
+    await caught_up(api, bench, Ref(SCHEMA_REGISTRIES, "default", "schemas"))
+    await registries.reconcile("default", "schemas")
+    await start_pods(api, bench)
+    brokers.groups["schema-registry"] = GroupState("CompletingRebalance")
+    assert await registries.reconcile("default", "schemas") == 1.0, "an election is on its way"
+    assert "leader" not in (await api.get(SCHEMA_REGISTRIES, "schemas"))["status"]
+    said = json.dumps({"version": 1, "error": 0, "master": "m", "master_identity": {"host": "10.0.0.1", "port": 8081}})
+    brokers.groups["schema-registry"] = GroupState("Stable", (said.encode(),) * 2)
+    assert await registries.reconcile("default", "schemas") is None
+    assert (await api.get(SCHEMA_REGISTRIES, "schemas"))["status"]["leader"] == "schemas-registry-1"
+    await caught_up(api, bench, Ref(SCHEMA_REGISTRIES, "default", "schemas"))
+    bench.writes.clear()
+    await registries.reconcile("default", "schemas")
+    assert bench.writes == []
 
 
 async def test_a_secret_is_waited_for_and_a_rotated_one_rolls_the_pods(

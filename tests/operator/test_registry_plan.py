@@ -20,9 +20,10 @@ from kopfka_operator.errors import ApiError
 from kopfka_operator.kube.resources import PODS, Ref
 from kopfka_operator.schemaregistry import render
 from kopfka_operator.schemaregistry.around import surroundings
+from kopfka_operator.schemaregistry.leader import leading_host, leading_pod
 from kopfka_operator.schemaregistry.plan import Defaults, Surroundings, external_url, plan, plan_defaults, problems
 from kopfka_operator.schemaregistry.render import Registry
-from kopfka_operator.schemaregistry.report import report
+from kopfka_operator.schemaregistry.report import Facts, report
 from kopfka_operator.status import Problem
 from kopfka_runtime.settings import parse_properties
 
@@ -104,7 +105,7 @@ class World:
 def conditions(
     of: Registry, around: Surroundings, observed: Observed, *failures: Problem
 ) -> dict[str, tuple[bool, str]]:
-    draft = report(of, around, observed, failures, "1.2.3")
+    draft = report(of, around, observed, failures, Facts("1.2.3"))
     return {each.type.value: (each.status, each.reason.value) for each in draft.conditions}
 
 
@@ -317,11 +318,11 @@ def test_while_it_rolls_it_says_how_far_it_is() -> None:
     old = world.objects[Ref(PODS, "ns", "pod-0")]
     old["metadata"]["annotations"][TEMPLATE] = "former"
     assert conditions(wanted, AROUND, world.observed)["Ready"] == (False, "RollingOut")
-    draft = report(wanted, AROUND, world.observed, [], None)
+    draft = report(wanted, AROUND, world.observed, [], Facts())
     assert "1 of 2 pods have the new settings" in draft.conditions[0].message
     assert (draft.fields["replicas"], draft.fields["readyReplicas"]) == (2, 2)
     old["metadata"]["deletionTimestamp"] = "now"
-    draft = report(wanted, AROUND, world.observed, [], None)
+    draft = report(wanted, AROUND, world.observed, [], Facts())
     assert (draft.fields["replicas"], draft.fields["readyReplicas"]) == (1, 1)
     assert draft.conditions[0].reason is Reason.STARTING
 
@@ -354,7 +355,7 @@ def test_a_secret_that_lacks_something_is_waited_for_and_told(
     assert wanted.deployment not in world.objects
     (problem,) = problems(wanted, around, world.observed)
     assert words in problem.message
-    draft = report(wanted, around, world.observed, [], None)
+    draft = report(wanted, around, world.observed, [], Facts())
     assert not draft.conditions[0].status
     assert draft.conditions[0].reason is problem.reason
 
@@ -401,7 +402,7 @@ def test_an_external_registry_deploys_nothing() -> None:
     world = World()
     assert plan(external(), Surroundings(), world.observed) == []
     assert conditions(external(), Surroundings(), world.observed)["Ready"] == (True, "Ready")
-    fields = report(external(compatibility="FULL"), Surroundings(), world.observed, [], None).fields
+    fields = report(external(compatibility="FULL"), Surroundings(), world.observed, [], Facts()).fields
     assert fields == {"url": "https://sr.example", "compatibility": "FULL", "mode": None}
 
 
@@ -463,7 +464,7 @@ def test_a_failing_pod_is_quoted_while_the_others_serve() -> None:
             }
         ]
     }
-    draft = report(wanted, AROUND, world.observed, [], None)
+    draft = report(wanted, AROUND, world.observed, [], Facts())
     assert draft.conditions[0].reason is Reason.POD_FAILING
     assert "unknown setting schema.compat" in draft.conditions[2].message
     assert draft.fields["readyReplicas"] == 1
@@ -499,3 +500,14 @@ def test_every_valid_spec_comes_to_rest_and_is_ready(spec: dict[str, Any]) -> No
     world.settle(wanted, around)
     assert problems(wanted, around, world.observed) == []
     assert conditions(wanted, around, world.observed)["Ready"] == (True, "Ready")
+
+
+def test_who_leads_is_read_from_what_the_election_told_the_members() -> None:
+    said = b'{"version": 1, "error": 0, "master": "m", "master_identity": {"host": "10.0.0.2", "port": 8081}}'
+    nobody = b'{"version": 1, "error": 1, "master": null, "master_identity": null}'
+    assert leading_host([b"", b"[]", nobody, said]) == "10.0.0.2"
+    assert leading_host([nobody, b"\xff"]) is None
+    pods = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}, "status": {"podIP": "10.0.0.2"}}]
+    assert leading_pod("10.0.0.2", pods) == "b"
+    assert leading_pod("10.0.0.9", pods) is None
+    assert leading_pod(None, pods) is None

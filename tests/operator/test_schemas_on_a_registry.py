@@ -9,14 +9,17 @@ import pytest
 
 from kopfka_operator.api.reasons import Reason
 from kopfka_operator.errors import RetryLater
+from kopfka_operator.kafka.admin import Admin
+from kopfka_operator.kafka.brokers import Brokers
 from kopfka_operator.kube.resources import CONFIG_MAPS, SCHEMA_REGISTRIES, SCHEMA_SUBJECTS, Ref
 from kopfka_operator.registry.client import RegistryClient
 from kopfka_operator.registry.model import Schema
 from kopfka_operator.registry.registries import Registries
+from kopfka_operator.schemaregistry.leader import leading_host
 from kopfka_operator.schemaregistry.reconciler import RegistryReconciler
 from kopfka_operator.schemasubject import reconciler as subject_reconciler
 from kopfka_operator.schemasubject.reconciler import SubjectReconciler
-from support.processes import RegistryProcess, free_port, running_broker, running_registry
+from support.processes import BrokerProcess, RegistryProcess, free_port, running_broker, running_registry
 from support.waiting import eventually_async
 
 if TYPE_CHECKING:
@@ -33,12 +36,15 @@ FINE = {
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryProcess]:
-    folder: Path = tmp_path_factory.mktemp("registry")
-    with (
-        running_broker(folder / "data") as broker,
-        running_registry(folder / "registry", broker.bootstrap) as process,
-    ):
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    folder: Path = tmp_path_factory.mktemp("broker")
+    with running_broker(folder / "data") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory, broker: BrokerProcess) -> Iterator[RegistryProcess]:
+    with running_registry(tmp_path_factory.mktemp("registry") / "registry", broker.bootstrap) as process:
         yield process
 
 
@@ -645,7 +651,8 @@ def changes() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def external(bench: Bench, registries: Registries, changes: list[tuple[str, str]]) -> RegistryReconciler:
-    return RegistryReconciler(bench.context, registries, lambda *key: changes.append(key))
+    brokers = Brokers(bench.context.mirror)
+    return RegistryReconciler(bench.context, registries, brokers, lambda *key: changes.append(key))
 
 
 async def test_an_external_registry_is_told_its_defaults_and_converges(
@@ -695,3 +702,16 @@ async def test_a_registry_that_is_not_there_is_told_and_tried_again(
     assert conditions["Ready"] == ("False", Reason.REGISTRY_UNREACHABLE.value)
     assert conditions["Degraded"][0] == "True"
     assert changes == []
+
+
+async def test_who_leads_is_read_from_the_group_of_the_registry(
+    broker: BrokerProcess, registry: RegistryProcess
+) -> None:
+    admin = Admin(broker.bootstrap)
+
+    async def leader() -> str | None:
+        group = await admin.group("schema-registry")
+        return leading_host(group.assignments) if group is not None else None
+
+    assert await eventually_async(leader) == "127.0.0.1"
+    assert await admin.group("no-such-group") is None

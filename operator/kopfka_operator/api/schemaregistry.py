@@ -262,6 +262,9 @@ class SchemaRegistryStatus(StatusModel):
     external_url: str | None = Field(default=None, description="Where clients outside Kubernetes connect.")
     replicas: int | None = Field(default=None, description="Number of pods that exist.")
     ready_replicas: int | None = Field(default=None, description="Number of pods that serve clients.")
+    leader: str | None = Field(
+        default=None, description="Pod that leads, and so writes; not told where Kafka is not a KafkaCluster."
+    )
     compatibility: str | None = Field(
         default=None, description="Compatibility of subjects that have none of their own, where the spec says one."
     )
@@ -284,6 +287,7 @@ KIND = Kind(
         Column("Pods", ".status.readyReplicas", "integer", description="Pods that serve clients"),
         Column("URL", ".status.url", description="Where clients inside Kubernetes connect"),
         Column("External", ".status.externalUrl", priority=1),
+        Column("Leader", ".status.leader", priority=1),
         Column("Engine", ".spec.engine", priority=1),
         Column("Version", ".status.version", priority=1),
         Column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1),

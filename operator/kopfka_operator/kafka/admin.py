@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +55,16 @@ class TopicState:
     config: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """A group as the broker describes it."""
+
+    state: str
+    """`Stable`, `CompletingRebalance`, `Empty`, …"""
+    assignments: tuple[bytes, ...] = ()
+    """What its members were given, each in the words of the group's own protocol."""
+
+
 class Admin:
     """The admin client of the cluster that `bootstrap` leads to."""
 
@@ -81,6 +92,19 @@ class Admin:
         """Return the id that the cluster gave itself."""
         description = await self._one(lambda: self._client.describe_cluster(request_timeout=REQUEST_SECONDS))
         return str(description.cluster_id)
+
+    async def group(self, name: str) -> GroupState | None:
+        """Return a group of any protocol; None where there is none of that name."""
+        try:
+            # librdkafka has no other call for groups that are not of consumers, and this one blocks
+            found = await asyncio.to_thread(_describe_group, self._client, name)
+        except KafkaException as error:
+            raise _mapped(error.args[0], self.bootstrap) from error
+        if not found:
+            return None
+        if found[0].error is not None:
+            raise _mapped(found[0].error, self.bootstrap)
+        return GroupState(str(found[0].state), tuple(bytes(each.assignment or b"") for each in found[0].members))
 
     async def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
         """Return those of the named topics that exist: one Metadata and one DescribeConfigs for all of them."""
@@ -182,6 +206,12 @@ class Admin:
             raise BrokerUnreachableError(f"{self.bootstrap} does not answer") from error
         except KafkaException as error:
             raise _mapped(error.args[0], self.bootstrap) from error
+
+
+def _describe_group(client: AdminClient, name: str) -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return list(client.list_groups(name, timeout=REQUEST_SECONDS))
 
 
 def _overrides(entries: Mapping[str, Any]) -> dict[str, str]:

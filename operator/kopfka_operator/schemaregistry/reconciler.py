@@ -13,19 +13,28 @@ from kopfka_operator.api.reasons import ConditionType, Reason
 from kopfka_operator.children.health import is_ready
 from kopfka_operator.children.keeper import Family, Keeper
 from kopfka_operator.context import Context, is_leaving, is_paused, paused_status
-from kopfka_operator.errors import ApiError, RegistryRefusedError, RegistryUnreachableError, RetryLater
+from kopfka_operator.errors import (
+    ApiError,
+    BrokerRefusedError,
+    BrokerUnreachableError,
+    RegistryRefusedError,
+    RegistryUnreachableError,
+    RetryLater,
+)
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, PODS, SCHEMA_REGISTRIES, SECRETS, Ref, ref_of
 from kopfka_operator.registry.login import LoginError
 from kopfka_operator.schemaregistry.around import surroundings
+from kopfka_operator.schemaregistry.leader import SETTLING, leading_host, leading_pod
 from kopfka_operator.schemaregistry.plan import Defaults, made, plan, plan_defaults, waited_for
 from kopfka_operator.schemaregistry.render import Registry
-from kopfka_operator.schemaregistry.report import pods_of, report
+from kopfka_operator.schemaregistry.report import Facts, pods_of, report
 from kopfka_operator.specs import invalid_spec
 from kopfka_operator.status import Problem, is_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kopfka_operator.kafka.brokers import Brokers
     from kopfka_operator.kube.resources import Manifest
     from kopfka_operator.mirror import Mirror
     from kopfka_operator.registry.client import RegistryClient
@@ -41,8 +50,11 @@ _LOOK_AGAIN_SECONDS = 1.0
 class RegistryReconciler:
     """Brings one SchemaRegistry at a time to what its spec says."""
 
-    def __init__(self, context: Context, registries: Registries, on_change: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, context: Context, registries: Registries, brokers: Brokers, on_change: Callable[[str, str], None]
+    ) -> None:
         self._context = context
+        self._brokers = brokers
         self._registries = registries
         self._keeper = Keeper(context)
         self._on_change = on_change  # told namespace and name of a registry that has begun to serve, or has gone
@@ -71,14 +83,17 @@ class RegistryReconciler:
             return None
         outcome = await self._keeper.act(_family(registry, around))
         failures = list(outcome.failures)
-        if registry.spec.engine == "external" or any(map(is_ready, pods_of(outcome.observed).values())):
+        serving = [pod for pod in pods_of(outcome.observed).values() if is_ready(pod)]
+        if registry.spec.engine == "external" or serving:
             failures += await self._tell(registry)
-        await self._report(ref, report(registry, around, outcome.observed, failures, self._version(registry)))
+        leader, settled = await self._leader(registry, serving)
+        version = self._context.installation.version if registry.spec.image is None else None
+        await self._report(ref, report(registry, around, outcome.observed, failures, Facts(version, leader)))
         if outcome.transient:
             raise RetryLater("the Kubernetes API did not take everything")
         if any(problem.reason is Reason.REGISTRY_UNREACHABLE for problem in failures):
             raise RetryLater(f"the registry {name} does not answer")
-        return _LOOK_AGAIN_SECONDS if waited_for(registry, outcome.observed) else None
+        return _LOOK_AGAIN_SECONDS if waited_for(registry, outcome.observed) or not settled else None
 
     async def _report(self, ref: Ref, draft: StatusDraft) -> None:
         before = self._context.mirror.get(ref)
@@ -96,8 +111,19 @@ class RegistryReconciler:
         spec = SchemaRegistrySpec.model_validate(body.get("spec") or {})
         return Registry(metadata["namespace"], metadata["name"], metadata["uid"], spec, self._context.installation)
 
-    def _version(self, registry: Registry) -> str | None:
-        return self._context.installation.version if registry.spec.image is None else None
+    async def _leader(self, registry: Registry, serving: list[Manifest]) -> tuple[str | None, bool]:
+        """Return the pod that leads, None where that is not known, and whether it is to stay so for now."""
+        cluster = registry.spec.cluster
+        if cluster is None or not serving:
+            return None, True
+        try:
+            group = await (await self._brokers.of(registry.namespace, cluster)).group(registry.group)
+        except (BrokerUnreachableError, BrokerRefusedError) as error:
+            log.debug("%s: who leads is not known: %s", registry.ref(SCHEMA_REGISTRIES), error)
+            return None, True
+        if group is None:
+            return None, True
+        return leading_pod(leading_host(group.assignments), serving), group.state not in SETTLING
 
     async def _surroundings(self, registry: Registry) -> Surroundings:
         names = registry.mounted_secrets

@@ -104,6 +104,20 @@ class Registry(Owner):
         return self.spec.url or service_url(self.namespace, self.name, tls=self.spec.tls is not None)
 
     @property
+    def topic(self) -> str:
+        """The topic that keeps the schemas."""
+        return (self.spec.config or {}).get("kafkastore.topic", DEFAULT_TOPIC)
+
+    @property
+    def group(self) -> str:
+        """The group in which instances choose their leader.
+
+        Registries over one topic have to choose one; those over others must not take part.
+        """
+        default = DEFAULT_GROUP if self.topic == DEFAULT_TOPIC else f"{DEFAULT_GROUP}-{self.topic}"
+        return (self.spec.config or {}).get("schema.registry.group.id", default)
+
+    @property
     def mounted_secrets(self) -> tuple[str, ...]:
         """Names of the Secrets that the pods need."""
         spec = self.spec
@@ -191,11 +205,7 @@ def pod_template(registry: Registry, bootstrap: str, secrets: Mapping[str, Mappi
 def _properties(registry: Registry, bootstrap: str, secrets: Mapping[str, Mapping[str, bytes]]) -> str:
     spec = registry.spec
     settings = dict(spec.config or {})
-    topic = settings.setdefault("kafkastore.topic", DEFAULT_TOPIC)
-    # registries over one topic have to choose one leader; those over others must not take part
-    settings.setdefault(
-        "schema.registry.group.id", DEFAULT_GROUP if topic == DEFAULT_TOPIC else f"{DEFAULT_GROUP}-{topic}"
-    )
+    settings |= {"kafkastore.topic": registry.topic, "schema.registry.group.id": registry.group}
     settings["kafkastore.bootstrap.servers"] = bootstrap
     if spec.kafka is not None:
         settings |= _kafka_settings(spec.kafka, secrets)

@@ -33,6 +33,16 @@ _BLOCKING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What else a status tells."""
+
+    version: str | None = None
+    """Version of Kopfka that the pods are made for; None where their image is another's."""
+    leader: str | None = None
+    """The pod that leads, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Pods:
     """The pods of a registry, counted."""
 
@@ -46,12 +56,9 @@ class _Pods:
 
 
 def report(
-    registry: Registry, around: Surroundings, observed: Observed, failures: Sequence[Problem], version: str | None
+    registry: Registry, around: Surroundings, observed: Observed, failures: Sequence[Problem], facts: Facts
 ) -> StatusDraft:
-    """Return the status of a registry whose plan has been carried out; `failures` are what was refused of it.
-
-    `version` is that of Kopfka that the pods are made for; None where their image is another's.
-    """
+    """Return the status of a registry whose plan has been carried out; `failures` are what was refused of it."""
     found = [*failures, *problems(registry, around, observed)]
     fields: dict[str, object] = {
         "url": registry.url,
@@ -69,7 +76,8 @@ def report(
         "externalUrl": external_url(registry, observed),
         "replicas": len(pods.there),
         "readyReplicas": pods.serving,
-        "version": version,
+        "leader": facts.leader,
+        "version": facts.version,
     }
     return StatusDraft((health, progress, degraded(found)), fields)
 
