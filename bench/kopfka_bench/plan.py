@@ -29,6 +29,12 @@ class Plan:
     """What a SIGKILL finds in the log."""
     members: int = 50
     groups: int = 1000
+    schemas: int = 50_000
+    """Schemas in the topic of a registry that starts."""
+    lookups: int = 2000
+    """Look-ups of schemas a second."""
+    registrations: int = 10_000
+    """Schemas registered by all clients together."""
     rates: tuple[int, ...] = (100, 1_000, 10_000)
     growth_rounds: int = 3
     """Times that the bundled broker's points of growth are taken; Apache Kafka's are taken once."""
@@ -61,6 +67,9 @@ SHORT = Plan(
     log_megabytes=20,
     members=10,
     groups=50,
+    schemas=500,
+    lookups=500,
+    registrations=200,
     rates=(500,),
     growth_rounds=1,
     growth_partitions=(10, 200),

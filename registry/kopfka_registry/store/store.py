@@ -43,6 +43,7 @@ class Store:
         self._timeout = timeout
         self._replication_factor = replication_factor
         self._fetcher = Fetcher(cluster, topic, 0, EARLIEST)
+        self._loaded = False
         self._applied = 0  # the offset after the last record that `state` knows
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
@@ -62,6 +63,7 @@ class Store:
         end = await self._fetcher.end_offset()
         self._reader = asyncio.create_task(self._read(), name="registry-reader")
         await self._wait_for(end)
+        self._loaded = True
         log.info("read %d records of %s in %.1f s", end, self.topic, time.monotonic() - began)
 
     async def close(self) -> None:
@@ -74,7 +76,7 @@ class Store:
 
     def unready(self) -> str | None:
         """Return what keeps the topic from being read, if anything does."""
-        if self._reader is None:
+        if self._reader is None or not self._loaded:
             return f"{self.topic} is being read"
         if self._reader.done():
             return f"{self.topic} is no longer read"
