@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from dataclasses import dataclass, field
@@ -201,6 +202,39 @@ async def test_what_is_no_registry_is_told(scripted: Scripted, client: RegistryC
         await client.compatibility()
 
 
+async def test_a_kept_connection_that_was_closed_meanwhile_is_opened_anew() -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b" ")[0])
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or b"0")
+        await reader.readexactly(length)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n" + b'{"id":7}')
+        await writer.drain()
+        await reader.read(1)  # the next request over the same connection finds nobody
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    client = RegistryClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    try:
+        assert await client.register("s", SCHEMA) == 7
+        assert await client.register("s", SCHEMA) == 7
+        assert asked == [b"POST", b"POST"]
+    finally:
+        await client.close()
+        server.close()
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end(
+    scripted: Scripted, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kopfka_operator.registry.client.LARGEST", 1000)
+    scripted.answer("GET", "/config", 200, "[" + "1," * 1000 + "1]")
+    with pytest.raises(RegistryRefusedError, match="more than 1000 bytes"):
+        await client.compatibility()
+
+
 async def test_nobody_there_is_unreachable() -> None:
     client = RegistryClient(f"http://127.0.0.1:{free_port()}")
     try:
@@ -283,7 +317,8 @@ class Secrets:
         encoded = {
             name.replace("_", "."): base64.b64encode(text.encode()).decode() for name, text in (data or {}).items()
         }
-        return None if data is None else {"metadata": {"name": ref.name}, "data": encoded}
+        kind = "kubernetes.io/service-account-token" if ref.name == "account" else "Opaque"
+        return None if data is None else {"metadata": {"name": ref.name}, "type": kind, "data": encoded}
 
 
 def mirror(**spec: Any) -> Mirror:
@@ -329,6 +364,7 @@ async def test_what_a_login_lacks_is_told() -> None:
     for spec, secrets, words in (
         ({"credentials": {"secretName": "own"}}, Secrets(), "there is no Secret own in namespace ns: create it"),
         ({"authentication": {"basic": {"secretName": "u"}}}, Secrets(u={}), "Secret u has no users.properties"),
+        ({"credentials": {"secretName": "account"}}, Secrets(account={"token": "t"}), "is a service account's token"),
     ):
         registries = Registries(mirror(url="http://127.0.0.1:1", **spec), secrets)  # type: ignore[arg-type]
         with pytest.raises(LoginError, match=words):

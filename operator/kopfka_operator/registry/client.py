@@ -1,6 +1,8 @@
-"""One registry by its REST API. Nothing is retried here: the callers are level-triggered and come back.
+"""One registry by its REST API.
 
 It asks only for what all registries with Confluent's API have, and takes the little that older ones lack for absent.
+Nothing is retried here, as the callers are level-triggered and come back; but a connection that was kept, and that the
+other side has closed meanwhile, is opened anew once: every request may be made twice.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 JSON = "application/vnd.schemaregistry.v1+json"
 _SECONDS = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _AT_ONCE = 16
+LARGEST = 16 * 1024 * 1024
+"""Bytes of an answer; a schema has at most a million characters, and a verbose verdict may quote several."""
 
 _NOTHING_THERE = frozenset({SUBJECT_NOT_FOUND, VERSION_NOT_FOUND, SCHEMA_NOT_FOUND})
 
@@ -157,11 +161,10 @@ class RegistryClient:
         url = yarl.URL(self.url + path, encoded=True).with_query(query or {})
         data = None if body is None else json.dumps(body).encode()
         try:
-            async with self._session.request(method, url, data=data) as answer:
-                text = await answer.read()
-                if answer.status >= 400:
-                    raise self._error(answer.status, text)
-                return json.loads(text) if text else {}
+            try:
+                return await self._once(method, url, data)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                return await self._once(method, url, data)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             said = str(error) or type(error).__name__
             raise RegistryUnreachableError(f"the registry at {self.url} does not answer: {said}") from error
@@ -172,6 +175,17 @@ class RegistryClient:
             raise RegistryUnreachableError(f"the connection to the registry at {self.url} was closed") from error
         except ValueError as error:
             raise RegistryRefusedError(502, 502, f"{self.url} does not answer as a schema registry does") from error
+
+    async def _once(self, method: str, url: yarl.URL, data: bytes | None) -> Any:
+        async with self._session.request(method, url, data=data) as answer:
+            text = bytearray()
+            async for chunk in answer.content.iter_any():
+                text += chunk
+                if len(text) > LARGEST:
+                    raise RegistryRefusedError(502, 502, f"{self.url} answers with more than {LARGEST} bytes")
+            if answer.status >= 400:
+                raise self._error(answer.status, bytes(text))
+            return json.loads(text) if text else {}
 
     def _error(self, status: int, text: bytes) -> RegistryRefusedError | RegistryUnreachableError:
         try:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from kopfka_operator.registry.client import RegistryClient
 
 
+_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
+
+
 class Registries:
     """Clients by SchemaRegistry."""
 
@@ -52,11 +55,12 @@ class Registries:
         if known is not None and known[0] == made_from:
             return known[1]
         login = _login(spec, {each: secret_data(secret) for each, secret in secrets.items()})
-        await self.forget(namespace, name)
         from kopfka_operator.registry.client import RegistryClient  # noqa: PLC0415 - only where there are registries
 
         client = RegistryClient(url, login)
         self._known[namespace, name] = made_from, client
+        if known is not None:
+            await known[1].close()
         return client
 
     async def forget(self, namespace: str, name: str) -> None:
@@ -79,6 +83,9 @@ class Registries:
             raise LoginError(f"Secret {name} in namespace {namespace} cannot be read: {error}") from error
         if secret is None:
             raise LoginError(f"there is no Secret {name} in namespace {namespace}: create it")
+        if secret.get("type") == _ACCOUNT_TOKEN:
+            # else whoever may write a SchemaRegistry could have the token sent to where its url says
+            raise LoginError(f"Secret {name} is a service account's token, which is not for registries: use another")
         return secret
 
     async def _url(self, namespace: str, name: str, body: Manifest) -> str:
