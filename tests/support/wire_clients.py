@@ -11,6 +11,8 @@ from kopfka_wire.client.settings import client_settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from support.proxy import TcpProxy
+
 QUICK = {
     "retry.backoff.ms": "10",
     "retry.backoff.max.ms": "100",
@@ -33,3 +35,14 @@ async def logged_in(settings: Mapping[str, str]) -> AsyncIterator[Cluster]:
     """Return a cluster by settings as a Java client has them."""
     async with Cluster(client_settings(QUICK | dict(settings))) as cluster:
         yield cluster
+
+
+def behind(cluster: Cluster, proxy: TcpProxy) -> None:
+    """Have a cluster's client find every broker at a proxy, whatever address the brokers give."""
+    pool = cluster._pool
+    learn = pool.learn
+
+    def redirected(nodes: Mapping[int, tuple[str, int]], *, all_of_them: bool = True) -> None:
+        learn(dict.fromkeys(nodes, ("127.0.0.1", proxy.port)), all_of_them=all_of_them)
+
+    pool.learn = redirected  # type: ignore[method-assign]
