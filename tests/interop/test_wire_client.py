@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import subprocess
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as OtherProducer
+from kio.schema.errors import ErrorCode
 
 from kopfka_wire.client.admin import Admin
 from kopfka_wire.client.errors import TlsError
 from kopfka_wire.client.fetcher import EARLIEST, Fetcher, Isolation
 from kopfka_wire.client.member import Loss, Member
 from kopfka_wire.client.producer import Producer
+from kopfka_wire.client.settings import known_names
 from kopfka_wire.compression import NAMES
 from kopfka_wire.error_codes import (
     AuthorizationError,
@@ -24,9 +27,13 @@ from kopfka_wire.error_codes import (
     SaslError,
     TopicExistsError,
     UnknownTopicError,
+    broker_error,
+    name_of,
 )
 from kopfka_wire.records import Record
 from support.certificates import Authority
+from support.java import java_command
+from support.prerequisites import need_java
 from support.proxy import TcpProxy
 from support.waiting import eventually_async
 from support.wire_clients import behind, connected, logged_in
@@ -389,3 +396,31 @@ async def test_a_session_that_is_renewed(guarded):
         await eventually_async(lambda: loop.time() > began + 1)
         await writer.send(b"still")
         assert await cluster.connection(1, producer._lane) is connection
+
+
+# -- what Kafka's clients know by name ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def facts():
+    need_java()
+    output = subprocess.run(
+        java_command("io.kopfka.interop.ClientFacts"), capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    return [line.split(" ")[1:] for line in output.splitlines() if line.startswith("config ")], [
+        line.split(" ")[1:] for line in output.splitlines() if line.startswith("error ")
+    ]
+
+
+@pytest.mark.java
+def test_every_setting_of_kafkas_clients_is_known(facts):
+    java = {name for (name,) in facts[0]}
+    ours = {name for name in known_names() if name not in java}
+    assert java <= known_names()
+    assert ours == {"sasl.username", "sasl.password", "sasl.mechanisms", "kopfka.sasl.oauthbearer.token"}
+
+
+@pytest.mark.java
+def test_error_codes_are_kafkas(facts):
+    theirs = {int(code): (name, retriable == "true") for code, name, retriable in facts[1]}
+    assert {code.value: (name_of(code), broker_error(code).retriable) for code in ErrorCode} == theirs

@@ -155,6 +155,29 @@ async def test_heartbeats_go_on_while_the_listener_takes_its_time(cluster, name)
     assert slow.losses == [Loss.REBALANCE, Loss.CLOSED]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"session_timeout": 0.6}, {"session_timeout": 20, "rebalance_timeout": 0.5, "heartbeat_interval": 5}],
+    ids=["heartbeats meanwhile", "none in time"],
+)
+async def test_who_waits_long_for_the_leaders_assignment_has_it_for_a_whole_session(cluster, name, options):
+    """The leader thinks for longer than a session; the other one's request for its share waits all that time."""
+    go_on = asyncio.Event()
+    one = Instance("a")
+    async with member_of(cluster, name, one, session_timeout=20):
+        await eventually_async(lambda: one.has)
+        one.during_assign = go_on.wait
+        two = Instance("b")
+        async with member_of(cluster, name, two, **options) as second:
+            await eventually_async(lambda: second._heart is not None)
+            began = time.monotonic()
+            await eventually_async(lambda: time.monotonic() > began + 0.7)
+            go_on.set()
+            await eventually_async(lambda: two.has == b"bdf")
+            assert second.is_valid()
+            assert second.assignment.generation == 2
+
+
 async def test_a_broker_that_answers_nothing_for_the_length_of_a_session(through, proxy, name):
     one = Instance("one")
     async with member_of(through, name, one, session_timeout=0.8) as member:

@@ -193,6 +193,7 @@ class Member:
                 joined = await self._calls.join(self._listener.protocols(), reason)
                 self._event = None
                 self._happened.clear()
+                self._alive_until = float("-inf")
                 self._heart = asyncio.create_task(self._beat(joined.generation))
                 return await self._sync(joined)
             except MembershipError as error:
@@ -220,7 +221,12 @@ class Member:
             assignments = await self._listen(made) if inspect.isawaitable(made) else made
         sent = time.monotonic()
         data = await self._calls.sync(joined, assignments)
-        self._alive_until = sent + self._sure_for
+        self._alive_until = max(self._alive_until, sent + self._sure_for)
+        if self._alive_until <= time.monotonic():
+            # others took their time; whether this member still has its own is asked, not guessed
+            sent = time.monotonic()
+            await self._calls.heartbeat(joined.generation)
+            self._alive_until = sent + self._sure_for
         return Assignment(joined.generation, self.member_id, joined.leader_id, joined.protocol, data, joined.members)
 
     async def _stay(self) -> Loss:
