@@ -58,20 +58,16 @@ class Builder:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._built: dict[int, tuple[Located, Node]] = {}
+        self._ends: dict[int, tuple[Located, Located | None]] = {}
         self._everything, self._nothing, self._opaque = Everything(), Nothing(), Opaque()
 
     def node(self, part: Node | Located) -> Node:
         """Return the node of a schema; of what it refers to, if it says nothing else."""
         if isinstance(part, Node):
             return part
-        passed: set[int] = set()
-        place = part
-        while (said := plain_reference(place)) is not None:
-            target = place.document.library.target(place, *said)
-            if target is None or id(target.value) in passed:
-                return self._opaque
-            passed.add(id(target.value))
-            place = target
+        place = self._end(part)
+        if place is None:
+            return self._opaque
         if isinstance(place.value, bool):
             return self._everything if place.value else self._nothing
         known = self._built.get(id(place.value))
@@ -80,6 +76,23 @@ class Builder:
             known = place, self._build(place)
             self._built[id(place.value)] = known
         return known[1]
+
+    def _end(self, place: Located) -> Located | None:
+        """Return what a schema means that says nothing but another one; None where that is not known."""
+        passed: list[Located] = []
+        end: Located | None = place
+        while end is not None and (said := plain_reference(end)) is not None:
+            known = self._ends.get(id(end.value))
+            if known is not None:
+                end = known[1]
+                break
+            # until its end is known: a circle, which only dynamic references can make, has none
+            self._ends[id(end.value)] = end, None
+            passed.append(end)
+            end = end.document.library.target(end, *said)
+        for each in passed:
+            self._ends[id(each.value)] = each, end
+        return end
 
     def _build(self, place: Located) -> Node:
         parts = _parts(place, self._keys)

@@ -6,7 +6,7 @@ Iterative and linear. References are not followed here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kopfka_registry.errors import InvalidSchemaError, SchemaTooComplexError
 from kopfka_registry.formats.contract import MOST_STEPS
@@ -44,8 +44,7 @@ class Budget:
             raise SchemaTooComplexError(f"{self._what} takes more than {MOST_STEPS} steps")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """The way from the root of a text to a place in it; written out only where something is told of it."""
 
     before: Step | None
@@ -108,7 +107,9 @@ def examine(
         if id(schema) in seen:
             continue
         seen.add(id(schema))
-        base = own_base(schema, base, draft)
+        outer, base = base, own_base(schema, base, draft)
+        if base is not outer:
+            budget.spend(len(base) // 10)  # it is kept: many long ones would fill the memory
         for keyword, inner in schema.items():
             shape = shapes.get(keyword)
             if shape is None:

@@ -22,7 +22,7 @@ _OF_ITS_TEXT: Final = frozenset(
     {"$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "$defs", "definitions"}
 )
 """Keywords that mean something in the text they stand in, and nothing or another thing in a different one."""
-_MOST: Final = LARGEST_TEXT // 4
+_MOST: Final = LARGEST_TEXT // 10
 """Keywords and schemas that a text may have at the end."""
 
 
@@ -86,7 +86,7 @@ class _Inliner:
         for keyword, said in place.value.items():
             self._left -= 1
             if self._left < 0:
-                raise SchemaTooComplexError(f"with its references, the schema has more than {LARGEST_TEXT} characters")
+                raise SchemaTooComplexError(f"with its references, the schema has more than {_MOST} keywords")
             if not own and keyword in _OF_ITS_TEXT:
                 continue
             target = self._outside(place, (keyword, said)) if keyword in reference_keywords(place.draft) else None

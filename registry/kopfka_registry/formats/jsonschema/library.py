@@ -43,9 +43,9 @@ class Document:
     library: Library
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Located:
-    """A schema, and where it stands: what its references are relative to."""
+    """A schema, and where it stands: what its references are relative to. Made very often, so not frozen."""
 
     value: Json
     base: str

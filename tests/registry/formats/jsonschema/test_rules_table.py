@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from types import ModuleType
+from typing import TYPE_CHECKING
 
+import pytest
+
+from kopfka_registry.formats.jsonschema import JsonDifference
+from kopfka_registry.formats.jsonschema.rules import LENIENT, OURS, RULES
 from registry.formats.jsonschema import (
     test_rules_arrays,
     test_rules_combined,
@@ -12,12 +16,10 @@ from registry.formats.jsonschema import (
     test_rules_objects,
     test_rules_values,
 )
-
-import pytest
-
-from kopfka_registry.formats.jsonschema import JsonDifference
-from kopfka_registry.formats.jsonschema.rules import LENIENT, OURS, RULES
 from registry.formats.jsonschema.evolution import NUMBER, STRING, parsed
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 MODULES: tuple[ModuleType, ...] = (
     test_rules_arrays,
@@ -63,12 +65,12 @@ def test_a_difference_is_told_as_confluent_tells_it() -> None:
     assert difference.path == "#/properties/a/maxLength"
     assert difference.additional == "maxLength"
     assert difference.told("new", "old") == (
-        '{errorType:"MAX_LENGTH_ADDED", description:"The keyword at path \'#/properties/a/maxLength\' in the new schema '
-        'is not present in the old schema"}'
+        '{errorType:"MAX_LENGTH_ADDED", description:"The keyword at path \'#/properties/a/maxLength\' in the new '
+        'schema is not present in the old schema"}'
     )
     assert difference.told("old", "new") == (
-        '{errorType:"MAX_LENGTH_ADDED", description:"The keyword at path \'#/properties/a/maxLength\' in the old schema '
-        'is not present in the new schema"}'
+        '{errorType:"MAX_LENGTH_ADDED", description:"The keyword at path \'#/properties/a/maxLength\' in the old '
+        'schema is not present in the new schema"}'
     )
 
 

@@ -122,11 +122,8 @@ def _equal(one: object, other: object) -> bool:
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
-    return (
-        type(one) in (int, float)
-        and type(other) in (int, float)
-        and one == other
-        or (type(one) is type(other) and one == other)
+    return (type(one) in (int, float) and type(other) in (int, float) and one == other) or (
+        type(one) is type(other) and one == other
     )
 
 

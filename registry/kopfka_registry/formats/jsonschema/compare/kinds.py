@@ -58,6 +58,7 @@ def _of_one_kind(run: Comparison, writer: Node, reader: Node, out: Outcome) -> C
         case Numeric(), Numeric():
             compare_numeric(writer, reader, out)
         case Choices(), Choices():
+            run.budget.spend((len(writer.values) + len(reader.values)) // 50)
             compare_choices(writer, reader, out)
         case Fixed(), Fixed():
             if writer.value != reader.value:

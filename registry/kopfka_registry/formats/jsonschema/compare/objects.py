@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def compare_fields(run: Comparison, writer: Fields, reader: Fields, out: Outcome) -> Comparing:
     """Compare what is demanded of objects."""
-    run.budget.spend(len(writer.properties) + len(reader.properties))
+    for fields in (writer, reader):
+        run.budget.spend(len(fields.properties) + len(fields.needs) + len(fields.implied) + len(fields.patterns))
     _compare_required(writer, reader, out)
     yield from _compare_properties(run, writer, reader, out)
     yield from _compare_dependencies(run, writer, reader, out)

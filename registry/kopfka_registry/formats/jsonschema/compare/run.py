@@ -6,7 +6,7 @@ once more with what is known by then, until nothing was taken for granted that i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kopfka_registry.formats.jsonschema.build import Builder
 from kopfka_registry.formats.jsonschema.compare.kinds import compare_kinds
@@ -20,6 +20,9 @@ from kopfka_registry.formats.jsonschema.text import Keys
 if TYPE_CHECKING:
     from kopfka_registry.formats.jsonschema.compare.outcome import Comparing
     from kopfka_registry.formats.jsonschema.nodes import Node
+
+
+_STEPS_OF_A_PAIR: Final = 3
 
 
 class Comparison:
@@ -64,7 +67,7 @@ class Comparison:
 
     def pair(self, writer: Node | Located, reader: Node | Located) -> Comparing:
         """Compare two schemas; returns an `Outcome`."""
-        self.budget.spend()
+        self.budget.spend(_STEPS_OF_A_PAIR)
         if isinstance(writer, Located) and isinstance(reader, Located) and self.same(writer, reader):
             return SAME
         one, other = self.node(writer), self.node(reader)
