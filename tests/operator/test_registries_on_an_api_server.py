@@ -246,10 +246,22 @@ async def test_who_leads_is_told_once_it_is_settled(
     brokers.groups["schema-registry"] = GroupState("Stable", (said.encode(),) * 2)
     assert await registries.reconcile("default", "schemas") is None
     assert (await api.get(SCHEMA_REGISTRIES, "schemas"))["status"]["leader"] == "schemas-registry-1"
+    assert await api.conditions(SCHEMA_REGISTRIES, "schemas") == FINE
     await caught_up(api, bench, Ref(SCHEMA_REGISTRIES, "default", "schemas"))
     bench.writes.clear()
     await registries.reconcile("default", "schemas")
     assert bench.writes == []
+    # none may lead: nothing can be registered, though all pods serve
+    brokers.groups["schema-registry"] = GroupState("Stable", (b'{"version": 1, "error": 1}',) * 2)
+    await registries.reconcile("default", "schemas")
+    assert (await api.conditions(SCHEMA_REGISTRIES, "schemas"))["Ready"] == ("False", "NoLeader")
+    assert "deployment/schemas-registry" in await api.message(SCHEMA_REGISTRIES, "schemas", "Degraded")
+    # another registry over the same topic leads: that is no trouble
+    other = said.replace("10.0.0.1", "10.9.9.9").encode()
+    brokers.groups["schema-registry"] = GroupState("Stable", (other,) * 2)
+    await registries.reconcile("default", "schemas")
+    assert await api.conditions(SCHEMA_REGISTRIES, "schemas") == FINE
+    assert "leader" not in (await api.get(SCHEMA_REGISTRIES, "schemas"))["status"]
 
 
 async def test_a_secret_is_waited_for_and_a_rotated_one_rolls_the_pods(

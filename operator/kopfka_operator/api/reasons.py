@@ -53,6 +53,7 @@ class Reason(StrEnum):
     INVALID_SCHEMA = "InvalidSchema"
     NEWER_VERSION = "NewerVersion"
     REFUSED_BY_BROKER = "RefusedByBroker"
+    NO_LEADER = "NoLeader"
     LOGIN_FAILED = "LoginFailed"
     REFUSED_BY_REGISTRY = "RefusedByRegistry"
     REFUSED_BY_API_SERVER = "RefusedByApiServer"

@@ -24,7 +24,7 @@ from kopfka_operator.errors import (
 from kopfka_operator.kube.resources import KAFKA_CLUSTERS, PODS, SCHEMA_REGISTRIES, SECRETS, Ref, ref_of
 from kopfka_operator.registry.login import LoginError
 from kopfka_operator.schemaregistry.around import surroundings
-from kopfka_operator.schemaregistry.leader import SETTLING, leading_host, leading_pod
+from kopfka_operator.schemaregistry.leader import Leadership, leadership
 from kopfka_operator.schemaregistry.plan import Defaults, made, plan, plan_defaults, waited_for
 from kopfka_operator.schemaregistry.render import Registry
 from kopfka_operator.schemaregistry.report import Facts, pods_of, report
@@ -86,14 +86,16 @@ class RegistryReconciler:
         serving = [pod for pod in pods_of(outcome.observed).values() if is_ready(pod)]
         if registry.spec.engine == "external" or serving:
             failures += await self._tell(registry)
-        leader, settled = await self._leader(registry, serving)
+        leader = await self._leader(registry, serving)
+        if leader.problem is not None:
+            failures.append(leader.problem)
         version = self._context.installation.version if registry.spec.image is None else None
-        await self._report(ref, report(registry, around, outcome.observed, failures, Facts(version, leader)))
+        await self._report(ref, report(registry, around, outcome.observed, failures, Facts(version, leader.pod)))
         if outcome.transient:
             raise RetryLater("the Kubernetes API did not take everything")
         if any(problem.reason is Reason.REGISTRY_UNREACHABLE for problem in failures):
             raise RetryLater(f"the registry {name} does not answer")
-        return _LOOK_AGAIN_SECONDS if waited_for(registry, outcome.observed) or not settled else None
+        return _LOOK_AGAIN_SECONDS if waited_for(registry, outcome.observed) or not leader.settled else None
 
     async def _report(self, ref: Ref, draft: StatusDraft) -> None:
         before = self._context.mirror.get(ref)
@@ -111,19 +113,17 @@ class RegistryReconciler:
         spec = SchemaRegistrySpec.model_validate(body.get("spec") or {})
         return Registry(metadata["namespace"], metadata["name"], metadata["uid"], spec, self._context.installation)
 
-    async def _leader(self, registry: Registry, serving: list[Manifest]) -> tuple[str | None, bool]:
-        """Return the pod that leads, None where that is not known, and whether it is to stay so for now."""
+    async def _leader(self, registry: Registry, serving: list[Manifest]) -> Leadership:
+        """Ask Kafka who leads; nothing is known where it is not a KafkaCluster's, or does not say."""
         cluster = registry.spec.cluster
         if cluster is None or not serving:
-            return None, True
+            return Leadership()
         try:
             group = await (await self._brokers.of(registry.namespace, cluster)).group(registry.group)
         except (BrokerUnreachableError, BrokerRefusedError) as error:
             log.debug("%s: who leads is not known: %s", registry.ref(SCHEMA_REGISTRIES), error)
-            return None, True
-        if group is None:
-            return None, True
-        return leading_pod(leading_host(group.assignments), serving), group.state not in SETTLING
+            return Leadership()
+        return leadership(registry, group, serving)
 
     async def _surroundings(self, registry: Registry) -> Surroundings:
         names = registry.mounted_secrets

@@ -28,6 +28,7 @@ _BLOCKING = frozenset(
         Reason.REFUSED_BY_REGISTRY,
         Reason.REGISTRY_UNREACHABLE,
         Reason.LOGIN_FAILED,
+        Reason.NO_LEADER,
     }
 )
 
