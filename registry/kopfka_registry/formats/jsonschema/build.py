@@ -126,6 +126,8 @@ def _parts(place: Located, keys: Keys) -> list[Node | Located]:
     said = {keyword for keyword in value if keyword in known or keyword == "const"}
     parts: list[Node | Located] = []
     if draft.modern:
+        # as Confluent: without a property, nothing is said of objects
+        said -= {keyword for keyword in ("properties", "patternProperties") if value.get(keyword) == {}}
         for reference in place.references():
             target = place.document.library.target(place, *reference)
             parts.append(Opaque() if target is None else target)

@@ -237,3 +237,11 @@ def test_a_removed_property_is_told_as_closed_beside_patterns() -> None:
     """Confluent calls a model with patterns not open, though it is for names that none of them matches."""
     rule = "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL #/properties/b"
     strict(of(AB, patternProperties=PATTERNS), of(A, patternProperties=PATTERNS), [rule])
+
+
+def test_no_properties_say_nothing_from_2019_on() -> None:
+    """Core 10.3.2.1: an empty object of properties demands nothing; Confluent sees it so in later drafts only."""
+    empty: dict[str, Any] = {"properties": {}}
+    assert changes({**MODERN, **empty, "minProperties": 2}, {**MODERN, **empty}) == []
+    compatible(MODERN, {**MODERN, **empty}, [], 1)
+    strict({}, empty, ["TYPE_CHANGED #/"])
