@@ -348,11 +348,14 @@ def logins(settings):
         "wrong scram password": ("bob", settings.password("SASL", "SCRAM-SHA-256", "bob", "wrong"), SaslError),
         "a mechanism that is off": ("ann", settings.password("OAUTH", "PLAIN", "ann", "ann-secret"), SaslError),
         "bearer": ("dora", settings.bearer("wire-good", token("dora")), None),
+        "client credentials": ("dora", settings.credentials("dora", "dora-secret"), None),
+        "wrong client credentials": ("dora", settings.credentials("dora", "wrong"), SaslError),
         "bearer expired": ("dora", settings.bearer("wire-old", token("dora", seconds=-300)), SaslError),
     }
 
 
-async def test_logins(guarded):
+async def test_logins(guarded, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     for what, (topic, settings, expected) in logins(guarded.settings).items():
         async with logged_in(settings | {"default.api.timeout.ms": "20000"}) as cluster:
             producer = Producer(cluster, delivery_timeout=20)

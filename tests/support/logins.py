@@ -5,6 +5,7 @@ The settings are Kafka's own. An identity provider with one key runs in the test
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.server
 import json
@@ -57,7 +58,7 @@ PROTOCOLS = {
 
 
 class IdentityProvider:
-    """Issues tokens, and serves the public halves of its keys."""
+    """Issues tokens (to clients whose secret is their name and `-secret`), and serves the public halves of its keys."""
 
     def __init__(self) -> None:
         self.keys: dict[str, Any] = {"RS256": rsa.generate_private_key(65537, 2048), "ES256": self._curve()}
@@ -98,8 +99,18 @@ class IdentityProvider:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.requests += 1
-                content = provider.jwks()
-                self.send_response(200)
+                self._send(provider.jwks())
+
+            def do_POST(self) -> None:
+                basic = self.headers["authorization"].removeprefix("Basic ")
+                user, _, secret = base64.b64decode(basic).decode().partition(":")
+                if secret != f"{user}-secret":
+                    self._send(b'{"error":"invalid_client"}', 401)
+                    return
+                self._send(json.dumps({"access_token": provider.token(user), "expires_in": 600}).encode())
+
+            def _send(self, content: bytes, status: int = 200) -> None:
+                self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()
@@ -201,6 +212,16 @@ class SecuredSettings:
     def anonymous(self, listener: str) -> dict[str, str]:
         """Return the settings of a client that proves nothing."""
         return self._java(listener)
+
+    def credentials(self, client: str, secret: str) -> dict[str, str]:
+        """Return the settings of a client that asks the identity provider for its token."""
+        return self._java(
+            "OAUTH",
+            sasl_mechanism="OAUTHBEARER",
+            sasl_jaas_config=f'{OAUTH_MODULE} required clientId="{client}" clientSecret="{secret}";',
+            sasl_oauthbearer_token_endpoint_url=self.provider.url,
+            sasl_login_callback_handler_class=f"{_MODULES}.oauthbearer.OAuthBearerLoginCallbackHandler",
+        )
 
     def bearer(self, name: str, token: str) -> dict[str, str]:
         """Return the settings of a client with a token."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from kopfka_wire.client.admin import Admin
 from kopfka_wire.client.producer import Producer
 from kopfka_wire.error_codes import InvalidConfigError, TopicExistsError, UnknownTopicError
+from support.waiting import eventually_async
 
 
 @pytest.fixture
@@ -73,3 +76,16 @@ async def test_offsets(admin, cluster, name):
     assert await admin.list_offsets(name, [0, 1], -2) == {0: 0, 1: 0}
     assert await admin.list_offsets(name, [0, 1], 1500) == {0: -1, 1: 1}
     assert await admin.list_offsets(name, [1], committed=True) == {1: 3}
+
+
+async def test_an_answer_that_is_lost(through, proxy, name):
+    admin = Admin(through)
+    await through.check()
+    for call in (lambda: admin.create_topic(name, 2), lambda: admin.delete_topic(name)):
+        before = proxy.answers_lost
+        with proxy.losing_answers():
+            waiting = asyncio.ensure_future(call())
+            await eventually_async(lambda before=before: proxy.answers_lost > before + 2)
+        await waiting
+    with pytest.raises(UnknownTopicError):
+        await admin.describe_topic(name)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from kio.schema.errors import ErrorCode
 
 from kopfka_wire.apis import ApiKey
-from kopfka_wire.client.errors import ConnectionLostError
+from kopfka_wire.client.errors import ClientError, ConnectionLostError
 from kopfka_wire.client.metadata import leader_of
 from kopfka_wire.client.offsets import Isolation, list_offsets
-from kopfka_wire.error_codes import TopicExistsError, UnknownTopicError, check
+from kopfka_wire.error_codes import BrokerError, TopicExistsError, UnknownTopicError, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,12 +92,12 @@ class Admin:
             nonlocal unsure
             try:
                 await self._create(name, partitions, replication_factor, configs or {})
-            except ConnectionLostError:
-                unsure = True
-                raise
             except TopicExistsError:
                 if not unsure:
                     raise
+            except ClientError as error:
+                unsure = unsure or _may_be_done(error)
+                raise
 
         what = f"creating topic {name}"
         await self._cluster.retrying(attempt, what=what)
@@ -117,8 +117,24 @@ class Admin:
         return TopicDescription(name, state.topic_id, state.internal, partitions)
 
     async def delete_topic(self, name: str) -> None:
-        """Delete a topic."""
-        await self._cluster.retrying(lambda: self._delete(name), what=f"deleting topic {name}")
+        """Delete a topic.
+
+        An attempt whose answer was lost may have deleted it: then the next one finds none, and that is no error.
+        """
+        unsure = False
+
+        async def attempt() -> None:
+            nonlocal unsure
+            try:
+                await self._delete(name)
+            except UnknownTopicError:
+                if not unsure:
+                    raise
+            except ClientError as error:
+                unsure = unsure or _may_be_done(error)
+                raise
+
+        await self._cluster.retrying(attempt, what=f"deleting topic {name}")
         self._cluster.forget(name)
 
     async def topic_configs(self, name: str, keys: Iterable[str] | None = None) -> dict[str, ConfigValue]:
@@ -225,3 +241,9 @@ class Admin:
 
     def _patience(self) -> timedelta:
         return timedelta(seconds=self._cluster.settings.request_timeout)
+
+
+def _may_be_done(error: ClientError) -> bool:
+    """Tell whether what failed with this error may have been carried out."""
+    late = isinstance(error, BrokerError) and error.code == ErrorCode.request_timed_out
+    return late or isinstance(error, ConnectionLostError)

@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 class Member:
     """One membership; it runs in a task of its own between `start` and `close`.
 
-    Retries for ever what may pass. What cannot (AuthenticationError, AuthorizationError, an inconsistent protocol, a
-    listener's own error, a fenced static id) ends it: `lost(CLOSED)` is told, and `wait` raises it.
+    Retries for ever what may pass. What cannot (AuthenticationError, AuthorizationError, GroupRefusedError, a
+    listener's own error, a fenced static id) ends it: `lost` is told, and `wait` raises it.
     """
 
     def __init__(

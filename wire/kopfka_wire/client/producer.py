@@ -71,6 +71,11 @@ class Producer:
         identity = self._session.identity
         return -1 if identity is None else identity.epoch
 
+    @property
+    def failure(self) -> Exception | None:
+        """Why nothing can be written any more (FencedError), None while it can."""
+        return self._session.failure
+
     async def start(self) -> None:
         """Get the producer id and its epoch (InitProducerId); sends do so themselves where it was not called.
 

@@ -31,7 +31,7 @@ from kopfka_wire.client.producing import (
     read_produce_answer,
 )
 from kopfka_wire.client.sorting import NOT_WRITTEN, sort_out
-from kopfka_wire.error_codes import FencedError, StaleMetadataError, broker_error
+from kopfka_wire.error_codes import FencedError, StaleMetadataError, UnknownTopicError, broker_error
 from kopfka_wire.records import Record
 
 if TYPE_CHECKING:
@@ -347,6 +347,8 @@ class PartitionWriter:
         refusal = broker_error(answer.code, f"writing to {self._topic}-{self._partition}", answer.message)
         if isinstance(refusal, StaleMetadataError):
             self._cluster.forget(self._topic)
+        if isinstance(refusal, UnknownTopicError):
+            self._proved_at = None  # if it comes back, it is another topic, which does not know this producer
         if isinstance(refusal, FencedError):
             self._session.fail(refusal)
         if answer.code.retriable and answer.code not in NOT_WRITTEN:
