@@ -113,7 +113,7 @@ class Acceptor:
         protocol: asyncio.BaseProtocol = connection
         context = self._entrance.context
         if context is not None:
-            from kopfka_broker.security.tls_channel import TlsChannel  # noqa: PLC0415
+            from kopfka_runtime.tls.channel import TlsChannel  # noqa: PLC0415
 
             protocol = TlsChannel(connection, context, self._entrance.failed_delay, self._state.leave)
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kopfka_broker.config.listener import ListenerConfig
 from kopfka_broker.context import Caller
-from kopfka_broker.security.principal import ANONYMOUS, Principal
+from kopfka_broker.security.principal import ANONYMOUS, USER, Principal
 from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from kopfka_broker.dispatch import Dispatcher
     from kopfka_broker.network.listeners import Listener
     from kopfka_broker.security.authenticator import Authenticator, SaslRules
-    from kopfka_broker.security.mapping import PrincipalMapping
     from kopfka_broker.security.scram import Lookup
     from kopfka_broker.security.tls import TlsContexts
+    from kopfka_runtime.identity.mapping import PrincipalMapping
 
 _BUILDER = "principal.builder.class"
 _DEFAULT_BUILDER = "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"
@@ -64,9 +64,9 @@ class Entrance:
         certificate = tls.getpeercert(binary_form=True)
         if certificate is None:
             return ANONYMOUS
-        from kopfka_broker.security.dn import subject_name  # noqa: PLC0415
+        from kopfka_runtime.identity.dn import subject_name  # noqa: PLC0415
 
-        return mapping.principal(subject_name(certificate))
+        return Principal(USER, mapping.name(subject_name(certificate)))
 
     def authenticator(self, caller: Caller, dispatcher: Dispatcher) -> Authenticator | None:
         """Return what stands before a new connection's requests, None where nobody is asked."""
@@ -89,8 +89,8 @@ def entrance(listener: Listener, config: BrokerConfig, lookup: Lookup) -> Entran
         raise SettingsError(f"{_BUILDER}: Java classes cannot be loaded here; leave the setting out")
     made = Entrance(listener, own)
     if listener.protocol in ("SSL", "SASL_SSL"):
-        from kopfka_broker.security.mapping import parse_rules  # noqa: PLC0415
         from kopfka_broker.security.tls import TlsContexts  # noqa: PLC0415
+        from kopfka_runtime.identity.mapping import parse_rules  # noqa: PLC0415
 
         # with SASL over TLS, Kafka asks for certificates only where the listener's own settings say so
         asked = listener.protocol == "SSL" or config.set_text(own.called("ssl.client.auth")) is not None

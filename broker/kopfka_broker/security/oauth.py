@@ -1,16 +1,15 @@
 """SASL OAUTHBEARER (RFC 7628) as Kafka serves it: the client's message, the server's refusal, extensions. What makes a
-token a good one is decided by a `TokenValidator`: `jwt_validation` has Kafka's two.
+token a good one is decided by a `TokenValidator`: `kopfka_runtime.identity.tokens` has one, `jwt_validation` another.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from kopfka_broker.security.mechanism import Authenticated, AuthenticationFailedError, InvalidTokenError
 from kopfka_broker.security.principal import USER, Principal
-from kopfka_runtime.errors import KopfkaError
+from kopfka_runtime.identity.tokens import Claims, TokenRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -22,28 +21,6 @@ _MESSAGE = re.compile(
 _BEARER = re.compile(r"(?P<scheme>\w+) +(?P<token>[-_~+/.a-zA-Z0-9]+=*)", re.ASCII)
 _HEARD = b"\x01"
 """What a client answers to a refusal (RFC 7628, 3.2.3)."""
-
-
-class TokenRefusedError(KopfkaError):
-    """A token is not a good one."""
-
-    def __init__(self, why: str, status: str = "invalid_token", scope: str | None = None) -> None:
-        super().__init__(why)
-        self.status = status
-        self.scope = scope
-
-    def told(self) -> str:
-        """Return what the client is told."""
-        scope = f', "scope":"{self.scope}"' if self.scope else ""
-        return f'{{"status":"{self.status}"{scope}}}'
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a good token says."""
-
-    principal: str
-    expires_ms: int
 
 
 class TokenValidator(Protocol):
@@ -68,14 +45,14 @@ class OAuthBearerExchange:
     async def step(self, token: bytes) -> tuple[bytes, Authenticated | None]:
         """Take the client's message; a refusal is a token of its own, which the client confirms before the end."""
         if self._refused is not None and token == _HEARD:
-            raise AuthenticationFailedError(self._refused.told())
+            raise AuthenticationFailedError(_told(self._refused))
         self._refused = None
         authorization_id, bearer = _read(token)
         try:
             claims = await self._validator.validate(bearer)
         except TokenRefusedError as error:
             self._refused = error
-            return error.told().encode(), None
+            return _told(error).encode(), None
         if authorization_id not in ("", claims.principal):
             raise AuthenticationFailedError(
                 f"Authentication failed: Client requested an authorization id ({authorization_id}) that is different "
@@ -87,6 +64,12 @@ class OAuthBearerExchange:
     def refusal(self) -> str | None:
         """Why the token was refused, for the log."""
         return None if self._refused is None else str(self._refused)
+
+
+def _told(error: TokenRefusedError) -> str:
+    """Return what the client is told of a refusal."""
+    scope = f', "scope":"{error.scope}"' if error.scope else ""
+    return f'{{"status":"{error.status}"{scope}}}'
 
 
 def _read(message: bytes) -> tuple[str, str]:

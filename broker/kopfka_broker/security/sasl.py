@@ -125,8 +125,8 @@ def _oauth(config: ListenerConfig, handler: str | None) -> Callable[[], Exchange
 
 
 def _signed(config: ListenerConfig, url: str) -> TokenValidator:
-    from kopfka_broker.security.jwks import JwksSettings, KeySet  # noqa: PLC0415
-    from kopfka_broker.security.jwt_validation import JwtRules, SignedTokens  # noqa: PLC0415
+    from kopfka_runtime.identity.jwks import JwksSettings, KeySet  # noqa: PLC0415
+    from kopfka_runtime.identity.tokens import JwtRules, SignedTokens  # noqa: PLC0415
 
     prefix = "sasl.oauthbearer."
     audience = tuple(config.get(f"{prefix}expected.audience", OAUTHBEARER))

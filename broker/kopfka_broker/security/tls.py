@@ -7,24 +7,13 @@ from __future__ import annotations
 
 import logging
 import ssl
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kopfka_runtime.errors import SettingsError
-from kopfka_runtime.tls.contexts import limit, take_identity, tls_versions, trust
-from kopfka_runtime.tls.stores import (
-    Identity,
-    StoreError,
-    StoreSettings,
-    keystore_settings,
-    load_identity,
-    truststore_settings,
-)
-from kopfka_runtime.tls.suites import openssl_ciphers
+from kopfka_runtime.tls.server import TlsSettings, build_context, server_settings
+from kopfka_runtime.tls.stores import StoreError, load_identity
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography.x509 import Certificate
 
     from kopfka_broker.config.listener import ListenerConfig
@@ -38,67 +27,14 @@ _CLIENT_AUTH: Final = {
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """The settings of one listener."""
-
-    keystore: StoreSettings
-    truststore: StoreSettings | None
-    client_auth: ssl.VerifyMode
-    versions: tuple[ssl.TLSVersion, ...]
-    suites: tuple[str, ...]
-
-    def files(self) -> tuple[tuple[str, Any], ...]:
-        """Return the state of the files these settings name: another state means another content."""
-        stores = (self.keystore, self.truststore)
-        return tuple(_state(each.location) for each in stores if each is not None and each.location is not None)
-
-
-def _state(path: Path) -> tuple[str, Any]:
-    try:
-        found = path.stat()
-    except OSError as error:
-        return str(path), error.errno
-    return str(path), (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
 def tls_settings(config: ListenerConfig, *, client_auth: bool = True) -> TlsSettings:
     """Read the settings of one listener; without `client_auth` nobody is asked for a certificate.
 
     Raises:
         SettingsError: one is missing, malformed, or not for this broker; it names the setting.
     """
-    called = config.called
-    for refused, instead in (("ssl.engine.factory.class", "the ssl.* settings"),):
-        if config.get(refused):
-            raise SettingsError(f"{called(refused)}: Java classes cannot be loaded here; use {instead}")
-    keystore = keystore_settings(config.get, called)
-    if keystore is None:
-        raise SettingsError(
-            f"{called('ssl.keystore.location')} is missing: a TLS listener needs a key and a certificate"
-        )
-    versions = tls_versions(config.get("ssl.enabled.protocols"), called("ssl.enabled.protocols"))
     mode = _CLIENT_AUTH[config.get("ssl.client.auth")] if client_auth else ssl.CERT_NONE
-    suites = tuple(config.get("ssl.cipher.suites"))
-    if suites:
-        openssl_ciphers(suites, called("ssl.cipher.suites"))
-    return TlsSettings(keystore, truststore_settings(config.get, called), mode, versions, suites)
-
-
-def build_context(settings: TlsSettings, identity: Identity) -> ssl.SSLContext:
-    """Return the context for new connections.
-
-    Raises:
-        StoreError: the trust store cannot be read, or OpenSSL does not take the key.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
-    limit(context, settings.versions, settings.suites)
-    take_identity(context, identity, settings.keystore)
-    context.verify_mode = settings.client_auth
-    if settings.client_auth != ssl.CERT_NONE:
-        trust(context, settings.truststore, ssl.Purpose.CLIENT_AUTH)
-    return context
+    return server_settings(config.get, config.called, mode)
 
 
 class TlsContexts:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kopfka_broker.security.dn import subject_name
-from kopfka_broker.security.mapping import NoRuleAppliesError, parse_rules
 from kopfka_runtime.errors import SettingsError
+from kopfka_runtime.identity.dn import subject_name
+from kopfka_runtime.identity.mapping import NoRuleAppliesError, parse_rules
 from support.certificates import Authority, subject
 
 DOCUMENTED = (
@@ -31,7 +31,7 @@ DOCUMENTED = (
     ],
 )
 def test_mapping_rules_as_the_documentation_of_kafka_has_them(name, principal):
-    assert parse_rules(DOCUMENTED).principal(name) == ("User", principal)
+    assert parse_rules(DOCUMENTED).name(name) == principal
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_mapping_rules_as_the_documentation_of_kafka_has_them(name, principal):
     ],
 )
 def test_mapping_rules(rules, name, principal):
-    assert parse_rules(rules).principal(name).name == principal
+    assert parse_rules(rules).name(name) == principal
 
 
 def test_a_name_no_rule_is_for_is_nobody():
     with pytest.raises(NoRuleAppliesError, match="CN=b"):
-        parse_rules("RULE:^CN=a$/a/").principal("CN=b")
+        parse_rules("RULE:^CN=a$/a/").name("CN=b")
 
 
 @pytest.mark.parametrize("rules", ["default", "DEFAULT/L", "RULE:CN/A/LU", "RULE:(/x/", "RULE:^a$/$1/", "RULE:a"])

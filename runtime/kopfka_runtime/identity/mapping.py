@@ -1,4 +1,4 @@
-"""The principal of a TLS client: the subject of its certificate, by `ssl.principal.mapping.rules` (KIP-371)."""
+"""The name of a TLS client: the subject of its certificate, by `ssl.principal.mapping.rules` (KIP-371)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kopfka_broker.security.principal import USER, Principal
 from kopfka_runtime.errors import KopfkaError, SettingsError
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ class PrincipalMapping:
     rules: Sequence[_Rule]
     text: str
 
-    def principal(self, distinguished_name: str) -> Principal:
-        """Return the principal of a client whose certificate has this subject, in RFC 2253 form.
+    def name(self, distinguished_name: str) -> str:
+        """Return the name of a client whose certificate has this subject, in RFC 2253 form.
 
         Raises:
             NoRuleAppliesError: none of them applies.
@@ -55,7 +54,7 @@ class PrincipalMapping:
         for rule in self.rules:
             mapped = rule.apply(distinguished_name)
             if mapped is not None:
-                return Principal(USER, mapped)
+                return mapped
         raise NoRuleAppliesError(f"no rule of {SETTING} ({self.text}) applies to {distinguished_name}")
 
 

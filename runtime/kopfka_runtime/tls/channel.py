@@ -11,12 +11,10 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from kopfka_broker.network.connection import Connection
 
 # where bytes from the network go, for all connections: nothing stays there
 _SCRATCH: Final = memoryview(bytearray(64 * 1024))
@@ -28,14 +26,43 @@ _HANDSHAKE_SECONDS: Final = 30.0
 log = logging.getLogger(__name__)
 
 
-class TlsChannel(asyncio.Transport, asyncio.BufferedProtocol):
+class Connection(Protocol):
+    """What stands behind TLS: an `asyncio.BufferedProtocol` in all but its base, with a name for where it came in."""
+
+    @property
+    def listener(self) -> str:
+        """What the log calls the listener."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """TLS is established."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+
+    def get_buffer(self, sizehint: int) -> Any:
+        """Return where decrypted bytes go."""
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take decrypted bytes."""
+
+    def pause_writing(self) -> None:
+        """Write no more for now."""
+
+    def resume_writing(self) -> None:
+        """Write on."""
+
+
+Behind = TypeVar("Behind", bound=Connection)
+
+
+class TlsChannel(asyncio.Transport, asyncio.BufferedProtocol, Generic[Behind]):
     """TLS of one connection, the server's side."""
 
     __slots__ = ("_connection", "_delay", "_gone", "_incoming", "_open", "_outgoing", "_paused", "_tcp", "_timer",
                  "_tls")  # fmt: skip
 
     def __init__(
-        self, connection: Connection, context: ssl.SSLContext, delay: float, gone: Callable[[Connection], None]
+        self, connection: Behind, context: ssl.SSLContext, delay: float, gone: Callable[[Behind], None]
     ) -> None:
         """Make one for a connection that knows nothing of it yet.
 
@@ -139,8 +166,7 @@ class TlsChannel(asyncio.Transport, asyncio.BufferedProtocol):
         """Send the alert, which OpenSSL has written; end the connection once the client can have read it."""
         if self._tcp is None:
             return
-        where = f"{self._connection.client_host} ({self._connection.listener})"
-        log.warning("refused a client at %s: TLS failed: %s", where, error.reason or error)
+        log.warning("refused a client at %s: TLS failed: %s", self._where(), error.reason or error)
         self._send()
         if self._timer is not None:
             self._timer.cancel()
@@ -148,8 +174,12 @@ class TlsChannel(asyncio.Transport, asyncio.BufferedProtocol):
         self._delay = -1.0
 
     def _too_late(self) -> None:
-        log.warning("closed a connection from %s: TLS was not established in time", self._connection.client_host)
+        log.warning("closed a connection from %s: TLS was not established in time", self._where())
         self.abort()
+
+    def _where(self) -> str:
+        peer = None if self._tcp is None else self._tcp.get_extra_info("peername")
+        return f"{peer[0] if peer else 'an unknown address'} ({self._connection.listener})"
 
     def _end(self) -> None:
         if self._tcp is not None:

@@ -34,6 +34,8 @@ class JwksSettings:
     refresh_ms: int = 3_600_000
     backoff_ms: int = 100
     most_backoff_ms: int = 10_000
+    setting: str = "sasl.oauthbearer.jwks.endpoint.url"
+    """What the setting of the address is called where it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,7 @@ class KeySet:
     ) -> None:
         if not settings.url.startswith(SCHEMES):
             raise SettingsError(
-                f"sasl.oauthbearer.jwks.endpoint.url={settings.url}: write an address that starts with "
-                f"{', '.join(SCHEMES)}"
+                f"{settings.setting}={settings.url}: write an address that starts with {', '.join(SCHEMES)}"
             )
         self._settings = settings
         self._clock = clock
@@ -107,7 +108,7 @@ class KeySet:
             self._failures += 1
             wait = min(settings.most_backoff_ms, settings.backoff_ms * 2 ** min(self._failures - 1, 30))
             self._due = self._not_before = self._clock() + wait / 1000
-            log.warning("cannot get the keys at %s (sasl.oauthbearer.jwks.endpoint.url): %s", settings.url, error)
+            log.warning("cannot get the keys at %s (%s): %s", settings.url, settings.setting, error)
             return
         self._failures = 0
         self._due = self._clock() + settings.refresh_ms / 1000
