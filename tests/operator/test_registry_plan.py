@@ -509,5 +509,6 @@ def test_who_leads_is_read_from_what_the_election_told_the_members() -> None:
     assert leading_host([nobody, b"\xff"]) is None
     pods = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}, "status": {"podIP": "10.0.0.2"}}]
     assert leading_pod("10.0.0.2", pods) == "b"
+    assert leading_pod("a", pods) == "a"
     assert leading_pod("10.0.0.9", pods) is None
     assert leading_pod(None, pods) is None

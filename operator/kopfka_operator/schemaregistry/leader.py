@@ -63,8 +63,9 @@ def leading_host(assignments: Iterable[bytes]) -> str | None:
 
 
 def leading_pod(host: str | None, pods: Iterable[Manifest]) -> str | None:
-    """Return the name of the pod with an address, None where none of them has it."""
+    """Return the name of the pod with an address or a host name, None where none of them has it."""
     for pod in pods:
-        if host is not None and (pod.get("status") or {}).get("podIP") == host:
-            return str(pod["metadata"]["name"])
+        name = str(pod["metadata"]["name"])
+        if host is not None and host in (name, (pod.get("status") or {}).get("podIP")):
+            return name
     return None
