@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from kopfka_registry.formats.contract import Difference
 from kopfka_registry.formats.jsonschema.compare.outcome import told
 from kopfka_registry.formats.jsonschema.compare.run import Comparison
 from kopfka_registry.formats.jsonschema.inline import inlined
 from kopfka_registry.formats.jsonschema.library import Library
+from kopfka_registry.formats.jsonschema.tags import TAGS, inline_tags
 from kopfka_registry.formats.jsonschema.text import ordered, read, write
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _KEPT: Final = 32_768
 """Characters up to which a schema stays in memory as it was read; a larger one is read anew when it is needed."""
-_TAGS: Final = "confluent:tags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class JsonSchema:
 
     __slots__ = ("_library", "_references", "canonical", "name")
 
+    canonical: str
+    """The text that is stored and answered; equal texts are the same schema."""
+    name: str | None
+    """The title."""
+
     def __init__(self, root: Json, references: Mapping[str, str]) -> None:
         """Check a schema.
 
@@ -46,15 +51,14 @@ class JsonSchema:
         """
         library = Library(root, references)
         self.canonical = write(root)
-        title = root.get("title") if isinstance(root, dict) else None
-        self.name: str | None = title
+        self.name = root.get("title") if isinstance(root, dict) else None
         self._references = references
         size = len(self.canonical) + sum(map(len, references.values()))
         self._library = library if size <= _KEPT else None
 
-    def normalized(self) -> Self:
+    def normalized(self) -> JsonSchema:
         """Return the schema with the members of all objects in order."""
-        return type(self)(ordered(read(self.canonical)), self._references)
+        return JsonSchema(ordered(read(self.canonical)), self._references)
 
     def formatted(self, form: str) -> str:
         """Return the text; as `resolved`, with the schemas it refers to in the places of the references.
@@ -62,11 +66,11 @@ class JsonSchema:
         Raises:
             SchemaTooComplexError: the text would be larger than a schema may be.
         """
-        if form != "resolved" or not self._references:
+        if form.lower() != "resolved" or not self._references:
             return self.canonical
         return write(inlined(self._read().root))
 
-    def differences(self, writer: Self) -> list[Difference]:
+    def differences(self, writer: JsonSchema) -> list[Difference]:
         """Return why this schema, as the reader, cannot read all that `writer` wrote.
 
         Raises:
@@ -74,7 +78,7 @@ class JsonSchema:
         """
         return [difference for difference, compatible in self.changes(writer) if not compatible]
 
-    def changes(self, writer: Self, *, compatible: bool = False) -> list[tuple[Difference, bool]]:
+    def changes(self, writer: JsonSchema, *, compatible: bool = False) -> list[tuple[Difference, bool]]:
         """Return what is different from `writer`'s schema, and of each whether this one can read data all the same.
 
         Args:
@@ -89,20 +93,9 @@ class JsonSchema:
             for rule, path in told(found, compatible=compatible)
         ]
 
-    def inline_tags(self) -> dict[str, frozenset[str]]:
-        """Return the tags (`confluent:tags`) in the schema, by the path of the schema that has them."""
-        tags: dict[str, frozenset[str]] = {}
-        open_: list[tuple[str, Json]] = [("#", read(self.canonical))]
-        while open_:
-            path, value = open_.pop()
-            if isinstance(value, list):
-                open_ += [(f"{path}/{number}", each) for number, each in enumerate(value)]
-            elif isinstance(value, dict):
-                said = value.get(_TAGS)
-                if isinstance(said, list):
-                    tags[path] = frozenset(each for each in said if isinstance(each, str))
-                open_ += [(f"{path}/{name}", each) for name, each in value.items() if isinstance(each, dict | list)]
-        return dict(sorted(tags.items()))
+    def inline_tags(self) -> dict[str, set[str]]:
+        """Return the tags (`confluent:tags`) of objects and fields, by Confluent's paths: `object.card`."""
+        return inline_tags(self._read().root) if TAGS in self.canonical else {}
 
     def _read(self) -> Library:
         return self._library or Library(read(self.canonical), self._references)

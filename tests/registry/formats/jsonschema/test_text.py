@@ -196,18 +196,3 @@ def test_a_resolved_text_says_the_same() -> None:
         assert one.differences(other) == []
         assert other.differences(one) == []
     assert broken(json.loads(resolved), json.loads(resolved)) == []
-
-
-def test_inline_tags() -> None:
-    """Confluent's `confluent:tags`, on a schema or anything in it."""
-    schema = {
-        "confluent:tags": ["TOP"],
-        "properties": {"card": {"type": "string", "confluent:tags": ["PII", "PCI"]}, "name": {}},
-        "definitions": {"a": {"allOf": [{"confluent:tags": ["IN"]}]}},
-    }
-    assert parsed(schema).inline_tags() == {
-        "#": {"TOP"},
-        "#/definitions/a/allOf/0": {"IN"},
-        "#/properties/card": {"PII", "PCI"},
-    }
-    assert parsed(True).inline_tags() == {}
