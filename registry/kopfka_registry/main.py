@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kopfka_runtime.errors import SettingsError
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
+
+VARIABLES: Final = "SCHEMA_REGISTRY_"
+"""Environment variables of this prefix stand for settings, as in Confluent's image; they win over the file."""
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +49,10 @@ async def _run(options: argparse.Namespace, stop: asyncio.Event) -> None:
     from kopfka_registry.settings import read_settings  # noqa: PLC0415
     from kopfka_runtime.health import DEFAULT_PORT, Health, serve_health  # noqa: PLC0415
     from kopfka_runtime.network import split_address  # noqa: PLC0415
+    from kopfka_runtime.settings import settings_of_variables  # noqa: PLC0415
 
-    settings = read_settings(_read(options.config), frozenset(), bootstrap=options.bootstrap, listen=options.listen)
+    given = _read(options.config) | settings_of_variables(VARIABLES, os.environ)
+    settings = read_settings(given, frozenset(), bootstrap=options.bootstrap, listen=options.listen)
     if settings.unused:
         log.info("settings without use in this registry, ignored: %s", ", ".join(settings.unused))
     health = Health()

@@ -6,6 +6,7 @@ knows are refused with the nearest known one. `kafkastore.` stands before settin
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from kopfka_registry.errors import InvalidCompatibilityError
 from kopfka_registry.service.compatibility import Level
 from kopfka_runtime.errors import SettingsError
-from kopfka_runtime.network import split_address
+from kopfka_runtime.network import POD_IP, is_wildcard, split_address
 from kopfka_runtime.settings import unknown_setting
 
 if TYPE_CHECKING:
@@ -181,8 +182,10 @@ def _listeners(listen: str | None, given: str | None) -> tuple[Listen, ...]:
 
 
 def _own_host(host: str) -> str:
-    """Return the address at which others reach this instance, where `host.name` does not say."""
-    return socket.gethostname() if host in ("", "0.0.0.0", "::") else host
+    """Return the address at which others reach this instance, where `host.name` does not say: a pod's own, in a pod."""
+    if not is_wildcard(host):
+        return host
+    return os.environ.get(POD_IP) or os.environ.get("POD_IP") or socket.gethostname()
 
 
 def _number(given: Mapping[str, str], name: str, default: int, *, low: int) -> int:

@@ -66,6 +66,8 @@ def _installed(api: KubernetesApi, *helm: str) -> Iterator[KubernetesApi]:
     )  # fmt: skip
     api.run("kubectl", "create", "namespace", NAMESPACE, check=False)
     yield api
-    api.kubectl("delete", "kafkatopics,kafkaclusters", "--all", "-n", NAMESPACE, "--timeout=60s")
+    api.kubectl(
+        "delete", "schemasubjects,schemaregistries,kafkatopics,kafkaclusters", "--all", "-n", NAMESPACE, "--timeout=60s"
+    )
     api.kubectl("delete", "namespace", NAMESPACE, "--timeout=60s")
     api.helm("uninstall", "kopfka", "--namespace", OPERATOR_NAMESPACE, "--wait", "--timeout", "2m")
