@@ -43,6 +43,16 @@ def _go(module: str) -> Callable[[], str]:
     return find
 
 
+def _registry_pom(name: str) -> Callable[[], str]:
+    def find() -> str:
+        pom = HERE / "registry" / "java" / "pom.xml"
+        found = re.search(rf"<{name}\.version>(.+?)</", pom.read_text(encoding="utf-8"))
+        assert found is not None, name
+        return found.group(1)
+
+    return find
+
+
 def _node(package: str) -> Callable[[], str]:
     return lambda: str(
         json.loads((HERE / "node" / "package-lock.json").read_text())["packages"][f"node_modules/{package}"]["version"]
@@ -72,6 +82,13 @@ CLIENTS: dict[str, tuple[str, Callable[[], str]]] = {
     "sarama": ("sarama", _go("github.com/IBM/sarama")),
     "kafkajs": ("kafkajs", _node("kafkajs")),
     "librdkafka (Node)": ("@confluentinc/kafka-javascript", _node("@confluentinc/kafka-javascript")),
+    "Confluent's serialisers (Python)": ("confluent-kafka[schemaregistry]", _python("confluent-kafka")),
+    "Confluent's serialisers (Node)": ("@confluentinc/schemaregistry", _node("@confluentinc/schemaregistry")),
+    "kafkajs's registry client": ("@kafkajs/confluent-schema-registry", _node("@kafkajs/confluent-schema-registry")),
+    "franz-go's registry client": ("franz-go/pkg/sr", _go("github.com/twmb/franz-go/pkg/sr")),
+    "Confluent's registry client (Java)": ("kafka-schema-registry-client", _registry_pom("confluent")),
+    "Flink's Avro format": ("flink-sql-avro-confluent-registry", _registry_pom("flink")),
+    "Apicurio's serdes": ("apicurio-registry-*-serde-kafka", _registry_pom("apicurio")),
 }
 """What the table calls each client, the name of its package, and how its version is found."""
 

@@ -74,7 +74,8 @@ async def get_by_id(
     instance = instance_of(request)
     context, content = await _by_id(instance, schema_id, subject)
     text = await _text(instance, context, content, form)
-    said = {**schema_fields(content), "schema": text}
+    # the id is not in Confluent's answer, and its client for Python takes it from there (`use.schema.id`)
+    said = {"id": schema_id, **schema_fields(content), "schema": text}
     state = instance.registry.state
     if fetch_max_id:
         said["maxId"] = state.last_ids()[context]
@@ -97,19 +98,31 @@ async def schema_of_id(request: Request, schema_id: int, subject: SubjectQuery =
 
 @router.get("/schemas/ids/{schema_id}/subjects")
 async def subjects_of_id(
-    request: Request, *, schema_id: int, subject: SubjectQuery = None, deleted: Deleted = False
+    request: Request,
+    *,
+    schema_id: int,
+    subject: SubjectQuery = None,
+    deleted: Deleted = False,
+    offset: Offset = 0,
+    limit: Limit = -1,
 ) -> Response:
     """List the subjects a schema stands under."""
     found = await _places(instance_of(request), schema_id, subject, deleted=deleted)
-    return answer(request, list(dict.fromkeys(each.subject for each in found)))
+    return answer(request, page(list(dict.fromkeys(each.subject for each in found)), offset, limit))
 
 
 @router.get("/schemas/ids/{schema_id}/versions")
 async def versions_of_id(
-    request: Request, *, schema_id: int, subject: SubjectQuery = None, deleted: Deleted = False
+    request: Request,
+    *,
+    schema_id: int,
+    subject: SubjectQuery = None,
+    deleted: Deleted = False,
+    offset: Offset = 0,
+    limit: Limit = -1,
 ) -> Response:
     """List the subjects a schema stands under, with its version there."""
-    found = await _places(instance_of(request), schema_id, subject, deleted=deleted)
+    found = page(await _places(instance_of(request), schema_id, subject, deleted=deleted), offset, limit)
     return answer(request, [{"subject": each.subject, "version": each.version} for each in found])
 
 

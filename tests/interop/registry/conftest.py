@@ -1,0 +1,43 @@
+"""Schema registries of the interop tests: one over each of the session's brokers, shared by all tests that take it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interop.registry.stack import Stack
+from support.processes import running_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interop.conftest import Peer
+
+
+def _running(peer: Peer, factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_registry(factory.mktemp("registry") / peer.kind, peer.bootstrap) as process:
+        yield Stack(peer.bootstrap, process)
+
+
+@pytest.fixture(scope="session")
+def over_kopfka(kopfka: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    yield from _running(kopfka, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def over_apache_kafka(apache_kafka: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    yield from _running(apache_kafka, tmp_path_factory)
+
+
+@pytest.fixture
+def stack(over_kopfka: Stack) -> Stack:
+    """Give the registry over the bundled broker, for what is the registry's alone."""
+    return over_kopfka
+
+
+@pytest.fixture
+def either(broker: Peer, request: pytest.FixtureRequest) -> Stack:
+    """Give the registry over each kind of broker in turn."""
+    made: Stack = request.getfixturevalue(f"over_{broker.kind.replace('-', '_')}")
+    return made
