@@ -7,6 +7,7 @@ out is not to be trusted before it was written, read and checked like any text.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kopfka_registry.formats.protobuf import elements as e
@@ -26,6 +27,9 @@ _SCALARS: Final = {
     12: "bytes", 13: "uint32", 15: "sfixed32", 16: "sfixed64", 17: "sint32", 18: "sint64",
 }  # fmt: skip
 _GROUP: Final = 10
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH: Final = re.compile(r"\.?[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+_WORD: Final = re.compile(r"-?[A-Za-z0-9_.+]+(?:[eE]-[0-9]+)?")
 _LABELS: Final = {1: "optional", 2: "required", 3: "repeated"}
 _EDITIONS: Final = {1000: "2023", 1001: "2024"}
 _VISIBILITY: Final = {0: "", 1: "local", 2: "export"}
@@ -78,7 +82,7 @@ class _Decoder:
         body += [self._enum(enum) for enum in file.enum_type]
         body += self._extends(file.extension, groups)
         body += [self._service(service) for service in file.service]
-        return e.File(self._syntax, file.package, tuple(imports), tuple(body))
+        return e.File(self._syntax, _checked(_PATH, file.package) if file.package else "", tuple(imports), tuple(body))
 
     def _scope(self, prefix: str) -> str:
         package = f"{self._file.package}." if self._file.package else ""
@@ -92,7 +96,7 @@ class _Decoder:
 
     def _message(self, message: Any, prefix: str) -> e.Message:
         self._steps.take()
-        return e.Message(message.name, self._body(message, prefix), _VISIBILITY.get(message.visibility, ""))
+        return e.Message(_checked(_NAME, message.name), self._body(message, prefix), _VISIBILITY.get(message.visibility, ""))
 
     def _body(self, message: Any, prefix: str) -> tuple[e.Declaration, ...]:
         inner = f"{prefix}{message.name}."
@@ -116,7 +120,7 @@ class _Decoder:
             members.setdefault(field.oneof_index, []).append(element)
         for position, oneof in enumerate(message.oneof_decl):
             if position in members:
-                body.append(e.OneOf(oneof.name, (*self._options(oneof), *members[position])))
+                body.append(e.OneOf(_checked(_NAME, oneof.name), (*self._options(oneof), *members[position])))
         for extension in message.extension_range:
             last = extension.end - 1
             if message.options.message_set_wire_format and last >= e.LARGEST_NUMBER:
@@ -131,6 +135,7 @@ class _Decoder:
         return tuple(body)
 
     def _field(self, field: Any, groups: dict[str, Any], inner: str, *, in_oneof: bool = False) -> e.Field:
+        name = _checked(_NAME, field.name)
         options = list(self._options(field))
         if field.HasField("default_value"):
             options.append(e.Option("default", self._default(field)))
@@ -144,10 +149,12 @@ class _Decoder:
             if group is None:
                 raise RefusalError(f'the group "{field.name}" has no message beside it')
             body = self._body(group, inner)
-            element = e.Message(group.name, body)
-            return e.Field(label, group.name, field.name, field.number, tuple(options), element)
-        kind = field.type_name or _SCALARS.get(field.type, "")
-        return e.Field(label, kind, field.name, field.number, tuple(options))
+            element = e.Message(_checked(_NAME, group.name), body)
+            return e.Field(label, group.name, name, field.number, tuple(options), element)
+        kind = field.type_name or (_SCALARS.get(field.type) if field.HasField("type") else None)
+        if not kind:
+            raise RefusalError(f'the field "{field.name}" has no type')
+        return e.Field(label, _checked(_PATH, kind), name, field.number, tuple(options))
 
     def _default(self, field: Any) -> e.Value:
         text: str | bytes = field.default_value
@@ -156,13 +163,13 @@ class _Decoder:
             return text
         if _SCALARS.get(field.type) == "string":
             return text.encode()
-        return unescaped(text) if _SCALARS.get(field.type) == "bytes" else text
+        return unescaped(text) if _SCALARS.get(field.type) == "bytes" else _checked(_WORD, text)
 
     def _extends(self, fields: Iterable[Any], groups: dict[str, Any], inner: str = "") -> list[e.Extend]:
         by_name: dict[str, list[e.Field]] = {}
         for field in fields:
             self._steps.take()
-            by_name.setdefault(field.extendee, []).append(self._field(field, groups, inner))
+            by_name.setdefault(_checked(_PATH, field.extendee), []).append(self._field(field, groups, inner))
         return [e.Extend(name, tuple(extended)) for name, extended in by_name.items()]
 
     def _enum(self, enum: Any) -> e.Enum:
@@ -174,8 +181,8 @@ class _Decoder:
         body += self._options(enum)
         for value in enum.value:
             self._steps.take()
-            body.append(e.EnumValue(value.name, value.number, tuple(self._options(value))))
-        return e.Enum(enum.name, tuple(body), _VISIBILITY.get(enum.visibility, ""))
+            body.append(e.EnumValue(_checked(_NAME, value.name), value.number, tuple(self._options(value))))
+        return e.Enum(_checked(_NAME, enum.name), tuple(body), _VISIBILITY.get(enum.visibility, ""))
 
     def _service(self, service: Any) -> e.Service:
         body: list[e.Rpc | e.Option] = [*self._options(service)]
@@ -183,15 +190,15 @@ class _Decoder:
             self._steps.take()
             body.append(
                 e.Rpc(
-                    method.name,
-                    method.input_type,
-                    method.output_type,
+                    _checked(_NAME, method.name),
+                    _checked(_PATH, method.input_type),
+                    _checked(_PATH, method.output_type),
                     method.client_streaming,
                     method.server_streaming,
                     tuple(self._options(method)),
                 )
             )
-        return e.Service(service.name, tuple(body))
+        return e.Service(_checked(_NAME, service.name), tuple(body))
 
     def _options(self, described: Any) -> Iterable[e.Option]:
         if not described.HasField("options"):
@@ -242,6 +249,12 @@ def has_custom_options(file: Any) -> bool:
     plain.CopyFrom(file)
     plain.DiscardUnknownFields()
     return bool(plain.ByteSize() != file.ByteSize())
+
+
+def _checked(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise RefusalError(f"the descriptor has a name or a value that cannot be written: {text[:50]!r}")
+    return text
 
 
 def _set_fields(message: Any) -> list[tuple[Any, Any]]:
