@@ -60,6 +60,9 @@ class ParsedSchema(Protocol):
     def formatted(self, form: str) -> str:
         """Return the text in a form of the API's parameter `format`; the canonical one where `form` is not known."""
 
+    def inline_tags(self) -> Mapping[str, set[str]]:
+        """Return the tags that the text itself gives to its fields (`confluent:tags`), by the field's path."""
+
     def differences(self, writer: Self) -> list[Difference]:
         """Return why this schema, as the reader, cannot read all that `writer` wrote; empty where it can.
 
