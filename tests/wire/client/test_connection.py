@@ -7,8 +7,11 @@ import contextlib
 import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kopfka_wire.apis import ApiKey
+from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
+from kopfka_wire.client.connection import Connection
 from kopfka_wire.client.errors import (
     ClosedError,
     ConnectionLostError,
@@ -20,6 +23,7 @@ from kopfka_wire.client.errors import (
 )
 from kopfka_wire.client.opening import Security, open_connection
 from kopfka_wire.client.settings import client_settings
+from kopfka_wire.codec import codec
 from kopfka_wire.error_codes import SaslError
 from support.certificates import Authority, server_settings
 from support.processes import free_port, running_broker
@@ -287,6 +291,50 @@ async def test_rubbish_in_the_middle_of_answers():
         await find(connection)
         with pytest.raises(NotKafkaError, match="no answer"):
             await find(connection)
+
+
+class Transport:
+    """Takes what is written, and closes."""
+
+    closing = False
+
+    def write(self, data):
+        pass
+
+    writelines = write
+
+    def is_closing(self):
+        return self.closing
+
+    def abort(self):
+        self.closing = True
+
+
+READ = [ApiKey.METADATA, ApiKey.FETCH, ApiKey.PRODUCE, ApiKey.LIST_OFFSETS, ApiKey.JOIN_GROUP, ApiKey.SASL_AUTHENTICATE]
+
+
+@given(st.sampled_from(READ), st.binary(max_size=60), st.lists(st.integers(1, 20), max_size=5), st.booleans())
+def test_any_bytes_are_an_answer_or_the_end_of_the_connection(api, said, cuts, framed):
+    """However they are cut into pieces, and also where they begin as an answer does."""
+
+    async def scenario():
+        connection = Connection("broker:1", "test", 30.0, float("inf"))
+        connection.connection_made(Transport())
+        form = codec(api, KAFKA_VERSIONS[api].high)
+        answer = connection.send_now(lambda number: (b"request",))
+        data = (len(said) + 4).to_bytes(4, "big") + b"\0\0\0\1" + said if framed else said
+        for size in [*cuts, len(data)]:
+            piece, data = data[:size], data[size:]
+            if piece and connection.usable:
+                connection.get_buffer(-1)[: len(piece)] = piece
+                connection.buffer_updated(len(piece))
+        connection.connection_lost(None)
+        assert answer.done()
+        with contextlib.suppress(NotKafkaError, ConnectionLostError):
+            connection.read(form, await answer)
+        assert not connection.usable
+
+    asyncio.run(scenario())
 
 
 # -- TLS ----------------------------------------------------------------------------------------------------------
