@@ -28,6 +28,7 @@ from kopfka_wire.writing import compact_text, legacy_text, unsigned_varint
 
 if TYPE_CHECKING:
     import asyncio
+    from collections import deque
     from collections.abc import Sequence
 
     from kio.schema.errors import ErrorCode
@@ -103,6 +104,25 @@ def call_of_batch(raw: Buffer, done: asyncio.Future[Sent]) -> Call:
     if header.is_control:
         raise CorruptBatchError("a marker of a transaction is the broker's to write")
     return Call(done, len(raw), raw=raw)
+
+
+def next_calls(queue: deque[Call], most_bytes: int) -> list[Call]:
+    """Take the calls of the next batch from a queue: records as many as fit, or one ready-made batch."""
+    calls: list[Call] = []
+    size = 0
+    while queue:
+        call = queue[0]
+        if call.done.done():  # who sent it has given up
+            queue.popleft()
+            continue
+        if calls and (call.raw is not None or size + call.size > most_bytes):
+            break
+        calls.append(queue.popleft())
+        call.on_its_way = True
+        size += call.size
+        if call.raw is not None:
+            break
+    return calls
 
 
 @dataclass(eq=False, slots=True)

@@ -26,6 +26,7 @@ from kopfka_wire.client.producing import (
     Sent,
     call_of_batch,
     call_of_records,
+    next_calls,
     pack,
     produce_request,
     read_produce_answer,
@@ -297,23 +298,9 @@ class PartitionWriter:
 
     def _gather(self) -> Outgoing | None:
         """Make a batch of what waits, as much as fits."""
-        calls: list[Call] = []
-        size = 0
-        while self._queue:
-            call = self._queue[0]
-            if call.done.done():
-                self._queue.popleft()
-                continue
-            if calls and (call.raw is not None or size + call.size > self._max_batch_bytes):
-                break
-            calls.append(self._queue.popleft())
-            size += call.size
-            if call.raw is not None:
-                break
+        calls = next_calls(self._queue, self._max_batch_bytes)
         if not calls:
             return None
-        for call in calls:
-            call.on_its_way = True
         batch = self._pack(calls)
         batch.number, batch.sequence = self._next_number, self._sequence
         self._next_number += 1
