@@ -6,11 +6,12 @@ producer id, so that what a former leader writes after the new one's first recor
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kopfka_registry.errors import SchemaTooLargeError, StoreError, StoreTimeoutError, UnknownLeaderError
+from kopfka_registry.errors import RegistryError, SchemaTooLargeError, StoreError, StoreTimeoutError, UnknownLeaderError
 from kopfka_registry.names import SchemaId
 from kopfka_registry.store.records import Entry, NoopKey, encode
 from kopfka_wire.client.errors import ClientError, ClosedError, DeliveryTimeoutError
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from kopfka_registry.store.store import Store
     from kopfka_wire.client.cluster import Cluster
+
+KEEP_SECONDS: Final = 6 * 3600.0
+"""A record is written at least so often: a partition forgets a producer that wrote nothing for a day
+(`producer.id.expiration.ms`), and with it which epochs it would refuse."""
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,7 @@ class Lead:
         self._reserved: dict[tuple[str, bytes], SchemaId] = {}
         self._last_ids: dict[str, int] = {}
         self._ended = False
+        self._keeping: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Shut out former leaders, and read all that they wrote.
@@ -50,10 +56,13 @@ class Lead:
         except ClientError as error:
             raise StoreError(f"writing to {self._store.topic} cannot begin: {error}") from error
         self._last_ids = self._store.state.last_ids()
+        self._keeping = asyncio.create_task(self._keep(), name="registry-lead")
 
     async def close(self) -> None:
         """End it; writes that are on their way may still succeed."""
         self._ended = True
+        if self._keeping is not None:
+            self._keeping.cancel()
         await self._producer.close()
 
     @property
@@ -100,6 +109,14 @@ class Lead:
             raise StoreTimeoutError(f"{self._store.topic} did not answer in time: {error}") from error
         except ClientError as error:
             raise StoreError(f"{self._store.topic} cannot be written: {error}") from error
+
+    async def _keep(self) -> None:
+        while not self._ended:
+            await asyncio.sleep(KEEP_SECONDS)
+            try:
+                await self.write([Entry(NoopKey(), self._store.state.last_ids())])
+            except RegistryError as error:
+                log.warning("the leader's mark was not written: %s", error)
 
     async def _send(self, entries: Sequence[Entry]) -> int:
         now = int(time.time() * 1000)
