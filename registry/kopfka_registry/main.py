@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kopfka_runtime.errors import SettingsError
 
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-VARIABLES: Final = "SCHEMA_REGISTRY_"
-"""Environment variables of this prefix stand for settings, as in Confluent's image; they win over the file."""
-
 log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a schema registry until a signal stops it; return the exit code."""
     options = _parser().parse_args(arguments)
+    if options.hash_password:
+        return _hash_password()
     from kopfka_runtime.process import run  # noqa: PLC0415 - `--help` needs none of it
 
     return run(lambda stop: _run(options, stop))
@@ -41,18 +41,36 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--health", metavar="HOST:PORT", help="where health and metrics are; `off` for nowhere (default: port 9404)"
     )
+    parser.add_argument(
+        "--hash-password",
+        action="store_true",
+        help="read a password from standard input, write what may stand for it in a users file, and end",
+    )
     return parser
+
+
+def _hash_password() -> int:
+    import getpass  # noqa: PLC0415
+
+    from kopfka_registry.security.passwords import hash_password  # noqa: PLC0415
+
+    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        print("kopfka: there is no password: write it as the first line of standard input", file=sys.stderr)
+        return 1
+    print(hash_password(password))
+    return 0
 
 
 async def _run(options: argparse.Namespace, stop: asyncio.Event) -> None:
     from kopfka_registry.server import serve  # noqa: PLC0415
     from kopfka_registry.settings import read_settings  # noqa: PLC0415
+    from kopfka_registry.variables import settings_of_environment  # noqa: PLC0415
     from kopfka_runtime.health import DEFAULT_PORT, Health, serve_health  # noqa: PLC0415
     from kopfka_runtime.network import split_address  # noqa: PLC0415
-    from kopfka_runtime.settings import settings_of_variables  # noqa: PLC0415
 
-    given = _read(options.config) | settings_of_variables(VARIABLES, os.environ)
-    settings = read_settings(given, frozenset(), bootstrap=options.bootstrap, listen=options.listen)
+    given = _read(options.config) | settings_of_environment(os.environ)
+    settings = read_settings(given, bootstrap=options.bootstrap, listen=options.listen)
     if settings.unused:
         log.info("settings without use in this registry, ignored: %s", ", ".join(settings.unused))
     health = Health()

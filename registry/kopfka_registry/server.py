@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 from kopfka_registry.api.app import make_app
 from kopfka_registry.api.instance import Instance
+from kopfka_registry.errors import StoreTimeoutError
 from kopfka_registry.leadership.election import Leadership
 from kopfka_registry.leadership.forwarding import Forwarder
 from kopfka_registry.leadership.identity import Identity
+from kopfka_registry.security.authentication import Authentication
+from kopfka_registry.security.tls import make_tls
 from kopfka_registry.service.registry import Registry
 from kopfka_registry.store.store import Store
 from kopfka_runtime.errors import AddressInUseError
@@ -25,12 +28,12 @@ from kopfka_wire.client.settings import client_settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kopfka_registry.security.tls import Tls
     from kopfka_registry.settings import Listen, Settings
     from kopfka_runtime.health import Health
 
 log = logging.getLogger(__name__)
 
-_GRACE = 10.0
 _BACKLOG = 2048
 
 
@@ -38,20 +41,34 @@ async def serve(settings: Settings, health: Health, stop: asyncio.Event) -> None
     """Serve until `stop` is set.
 
     Raises:
-        KopfkaError: the topic cannot be used, or an address is taken.
+        KopfkaError: the topic, or what is set of security, cannot be used, or an address is taken.
     """
+    security = settings.security
+    tls = make_tls(security)
+    authentication = Authentication(security, tls) if security.methods else None
     sockets = [(listen, _bind(listen)) for listen in settings.listeners]
     client = client_settings(settings.kafka, client_id=f"sr-{settings.host}-{settings.port}")
-    async with Cluster(client) as cluster, _instance(settings, cluster, health) as instance:
-        await _serve_http(settings, instance, sockets, stop)
+    async with Cluster(client) as cluster, _instance(settings, tls, cluster, health) as instance:
+        from kopfka_registry.security.serving import serve_http  # noqa: PLC0415 - not before the topic is read
+
+        app = make_app(
+            instance, allowed_origins=settings.allowed_origins, security=security, authentication=authentication
+        )
+        await serve_http(app, sockets, security.limits, stop, tls=tls, authentication=authentication)
 
 
 @contextlib.asynccontextmanager
-async def _instance(settings: Settings, cluster: Cluster, health: Health) -> AsyncIterator[Instance]:
+async def _instance(settings: Settings, tls: Tls | None, cluster: Cluster, health: Health) -> AsyncIterator[Instance]:
     store = Store(cluster, settings.topic, timeout=settings.timeout, replication_factor=settings.replication_factor)
     health.add_readiness("topic", store.unready)
-    async with asyncio.timeout(settings.init_timeout):
-        cluster_id = await cluster.check()
+    try:
+        async with asyncio.timeout(settings.init_timeout):
+            cluster_id = await cluster.check()
+    except TimeoutError:
+        raise StoreTimeoutError(
+            f"no answer from Kafka at {settings.kafka['bootstrap.servers']} within {settings.init_timeout:g} s "
+            "(kafkastore.init.timeout.ms)"
+        ) from None
     await store.start()
     # what was read lives as long as the process: the garbage collector needs not to look at it again
     gc.collect()
@@ -65,7 +82,11 @@ async def _instance(settings: Settings, cluster: Cluster, health: Health) -> Asy
         session_timeout=settings.session_timeout,
         heartbeat_interval=settings.heartbeat_interval,
     )
-    forwarder = Forwarder(timeout=settings.leader_timeout)
+    forwarder = Forwarder(
+        timeout=settings.leader_timeout,
+        tls=(lambda: tls.client) if tls is not None else None,
+        name=settings.security.replica_name,
+    )
     registry = Registry(
         lambda: store.state,
         lambda: leadership.lead,
@@ -80,32 +101,6 @@ async def _instance(settings: Settings, cluster: Cluster, health: Health) -> Asy
         await leadership.close()
         await forwarder.close()
         await store.close()
-
-
-async def _serve_http(
-    settings: Settings, instance: Instance, sockets: list[tuple[Listen, socket.socket]], stop: asyncio.Event
-) -> None:
-    import uvicorn  # noqa: PLC0415 - not before the topic is read
-
-    app = make_app(instance, allowed_origins=settings.allowed_origins)
-    config = uvicorn.Config(
-        app,
-        loop="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(_GRACE),
-    )
-    servers = [uvicorn.Server(config) for _ in sockets]
-    tasks = [  # not `serve`, which takes the process's signals for itself
-        asyncio.create_task(server._serve(sockets=[bound])) for server, (_, bound) in zip(servers, sockets, strict=True)
-    ]
-    log.info("serving schemas at %s", ", ".join(f"{each.scheme}://{each.host}:{each.port}" for each, _ in sockets))
-    await stop.wait()
-    for server in servers:
-        server.should_exit = True
-    await asyncio.gather(*tasks)
 
 
 def _bind(listen: Listen) -> socket.socket:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from kopfka_registry.errors import InvalidCompatibilityError
+from kopfka_registry.security.settings import NAMES, SecuritySettings, read_security, security_setting
 from kopfka_registry.service.compatibility import Level
 from kopfka_runtime.errors import SettingsError
 from kopfka_runtime.network import POD_IP, is_wildcard, split_address
@@ -34,21 +35,21 @@ USED: Final = frozenset(
     {"access.control.allow.methods", "access.control.allow.origin", "avro.compatibility.level", "host.name",
      "host.port", "inter.instance.protocol", "leader.eligibility", "leader.read.timeout.ms", "listeners",
      "master.eligibility", "mode.mutability", "schema.cache.size", "schema.compatibility.level",
-     "schema.registry.group.id", "schema.search.default.limit", "schema.search.max.limit",
-     "schema.registry.session.timeout.ms", "schema.registry.heartbeat.interval.ms"}
+     "schema.registry.group.id", "schema.registry.inter.instance.protocol", "schema.search.default.limit",
+     "schema.search.max.limit", "schema.registry.session.timeout.ms", "schema.registry.heartbeat.interval.ms"}
 )  # fmt: skip
 """Settings read here; those of security are read by `kopfka_registry.security`."""
 NO_USE: Final = frozenset(
-    {"compression.enable", "debug", "enable.fips", "idle.timeout.ms", "kafka.rest.resource.extension.class",
+    {"compression.enable", "debug", "enable.fips", "http2.enabled", "kafka.rest.resource.extension.class",
      "leader.connect.timeout.ms", "leader.election.delay", "leader.election.sticky", "master.read.timeout.ms",
      "metadata.encoder.old.secret", "metadata.encoder.secret", "metadata.encoder.topic", "metric.reporters",
      "metrics.jmx.prefix", "metrics.num.samples", "metrics.sample.window.ms", "metrics.tag.map",
-     "request.logger.name", "request.queue.capacity", "resource.extension.class", "resource.static.locations",
-     "response.http.headers.config", "response.mediatype.default", "response.mediatype.preferred",
-     "schema.cache.expiry.secs", "schema.canonicalize.on.consume", "schema.providers",
-     "schema.registry.inter.instance.protocol", "schema.registry.resource.extension.class",
-     "schema.registry.zk.namespace", "schema.subject.search.default.limit", "shutdown.graceful.ms",
-     "thread.pool.max", "thread.pool.min", "websocket.path.prefix", "websocket.servlet.initializor.classes"}
+     "request.logger.name", "request.queue.capacity", "resource.static.locations", "response.http.headers.config",
+     "response.mediatype.default", "response.mediatype.preferred", "schema.cache.expiry.secs",
+     "schema.canonicalize.on.consume", "schema.providers", "schema.registry.zk.namespace",
+     "schema.subject.search.default.limit", "shutdown.graceful.ms", "ssl.keymanager.algorithm", "ssl.keystore.reload",
+     "ssl.keystore.watch.location", "ssl.protocol", "ssl.provider", "ssl.trustmanager.algorithm", "thread.pool.max",
+     "thread.pool.min", "websocket.path.prefix", "websocket.servlet.initializor.classes"}
 )  # fmt: skip
 
 
@@ -87,20 +88,17 @@ class Settings:
     most_listed: int = 1000
     """Schemas one answer lists at most; `schema.search.max.limit`."""
     allowed_origins: tuple[str, ...] = ()
-    rest: Mapping[str, str] = field(default_factory=dict)
-    """Settings of security, read elsewhere."""
+    security: SecuritySettings = field(default_factory=SecuritySettings)
     unused: tuple[str, ...] = ()
 
 
-def read_settings(
-    given: Mapping[str, str], security: frozenset[str], *, bootstrap: str | None = None, listen: str | None = None
-) -> Settings:
+def read_settings(given: Mapping[str, str], *, bootstrap: str | None = None, listen: str | None = None) -> Settings:
     """Make settings of a properties file; `bootstrap` and `listen` are of the command line and win.
 
     Raises:
         SettingsError: a name is unknown, or a value is none of its setting.
     """
-    kafka, rest, unused = _sorted(given, security)
+    kafka, rest, unused = _sorted(given)
     if bootstrap:
         kafka["bootstrap.servers"] = bootstrap
     if not kafka.get("bootstrap.servers"):
@@ -109,7 +107,8 @@ def read_settings(
         each.strip().rpartition("://")[2] for each in kafka["bootstrap.servers"].split(",")
     )
     listeners = _listeners(listen, given.get("listeners"))
-    scheme = given.get("inter.instance.protocol") or listeners[-1].scheme
+    between = given.get("inter.instance.protocol") or given.get("schema.registry.inter.instance.protocol")
+    scheme = between.strip().lower() if between else listeners[-1].scheme
     internal = next((each for each in listeners if each.scheme == scheme), None)
     if internal is None:
         raise SettingsError(f"inter.instance.protocol={scheme}: no listener speaks it")
@@ -133,12 +132,12 @@ def read_settings(
         parsed_kept=_number(given, "schema.cache.size", 1000, low=1),
         most_listed=_number(given, "schema.search.max.limit", 1000, low=1),
         allowed_origins=tuple(each for each in given.get("access.control.allow.origin", "").split(",") if each),
-        rest=rest,
+        security=read_security(rest, {each.scheme for each in listeners}),
         unused=tuple(unused),
     )
 
 
-def _sorted(given: Mapping[str, str], security: frozenset[str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
+def _sorted(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
     kafka: dict[str, str] = {}
     rest: dict[str, str] = {}
     unused: list[str] = []
@@ -151,12 +150,12 @@ def _sorted(given: Mapping[str, str], security: frozenset[str]) -> tuple[dict[st
                 unused.append(name)
             else:
                 kafka[bare] = value
-        elif name in security:
+        elif security_setting(name):
             rest[name] = value
         elif name in NO_USE:
             unused.append(name)
         elif name == bare and name not in USED:
-            known = USED | NO_USE | security | {STORE_PREFIX + each for each in _OWN_OF_STORE}
+            known = USED | NO_USE | NAMES | {STORE_PREFIX + each for each in _OWN_OF_STORE}
             raise unknown_setting(name, sorted(known))
     return kafka, rest, unused
 

@@ -18,6 +18,8 @@ from kopfka_registry.api.bodies import Bodies
 from kopfka_registry.api.paths import Paths
 from kopfka_registry.api.repeated import Repeated
 from kopfka_registry.errors import RegistryError
+from kopfka_registry.security.middleware import Security
+from kopfka_registry.security.settings import SecuritySettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,14 +27,21 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from kopfka_registry.api.instance import Instance
+    from kopfka_registry.security.authentication import Authentication
 
 log = logging.getLogger(__name__)
 
 _WORDS: Final = {404: "HTTP 404 Not Found", 405: "HTTP 405 Method Not Allowed"}
 
 
-def make_app(instance: Instance, *, allowed_origins: Sequence[str] = ()) -> FastAPI:
-    """Return the application that serves one instance."""
+def make_app(
+    instance: Instance,
+    *,
+    allowed_origins: Sequence[str] = (),
+    security: SecuritySettings | None = None,
+    authentication: Authentication | None = None,
+) -> FastAPI:
+    """Return the application that serves one instance; without `authentication`, it asks nobody who he is."""
     app = FastAPI(
         title="Kopfka Schema Registry",
         version=server.VERSION,
@@ -47,12 +56,14 @@ def make_app(instance: Instance, *, allowed_origins: Sequence[str] = ()) -> Fast
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(Exception, _broken)
+    # the last one added is the first a request comes to: answers from memory are behind the look at rights
+    app.add_middleware(Repeated, registry=instance.registry)
+    app.add_middleware(Bodies)
+    app.add_middleware(Security, settings=security or SecuritySettings(), authentication=authentication)
     if allowed_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(allowed_origins), allow_methods=["*"], allow_headers=["*"]
         )
-    app.add_middleware(Repeated, registry=instance.registry)
-    app.add_middleware(Bodies)
     app.add_middleware(Paths)
     return app
 

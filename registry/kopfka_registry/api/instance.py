@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
@@ -12,6 +12,9 @@ from starlette.responses import Response
 from kopfka_registry.api.answers import answer
 from kopfka_registry.errors import ForwardingError, UnknownLeaderError
 from kopfka_registry.leadership.forwarding import FORWARDED, OFFSET
+from kopfka_registry.security.callers import caller_of, rights_of
+from kopfka_registry.security.guard import Guarded
+from kopfka_registry.security.view import Permit
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -67,8 +70,10 @@ class Instance:
         Who registers or sets something twice finds it done, so it may be asked for again; who deletes does not.
         """
         headers, target = dict(request.headers), request.scope["target"]
+        caller, body = caller_of(request), await request.body()
+        on_behalf = caller.name if caller.certified else None
         asking = asyncio.create_task(
-            self.forwarder.forward(leader, request.method, target, headers, await request.body())
+            self.forwarder.forward(leader, request.method, target, headers, body, on_behalf=on_behalf)
         )
         while not asking.done():
             changed = asyncio.create_task(self.leadership.changed())
@@ -88,6 +93,9 @@ class Instance:
 
 
 def instance_of(request: Request) -> Instance:
-    """Return the instance that serves a request."""
+    """Return the instance that serves a request, as whoever sent it may use it."""
     found: Instance = request.app.state.instance
-    return found
+    rights = rights_of(request)
+    if rights is None:
+        return found
+    return replace(found, registry=Guarded(found.registry, Permit(caller_of(request), rights)))

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kopfka_registry.api.answers import media_type
+from kopfka_registry.security.callers import RIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kopfka_registry.api.paths import App, Scope
+    from kopfka_registry.security.rights import Rights
     from kopfka_registry.service.registry import Registry
     from kopfka_registry.store.state import State
 
@@ -29,7 +31,7 @@ class Repeated:
     def __init__(self, app: App, registry: Registry) -> None:
         self._app = app
         self._registry = registry
-        self._answers: dict[tuple[str, bytes, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._answers: dict[tuple[str, bytes, str, Rights | None], tuple[dict[str, Any], dict[str, Any]]] = {}
         self._of: tuple[State, int] | None = None
 
     async def __call__(self, scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
@@ -43,7 +45,9 @@ class Repeated:
             self._answers.clear()
             self._of = now
         accept = next((value for name, value in scope["headers"] if name == b"accept"), None)
-        key = scope["path"], scope["query_string"], media_type(accept.decode("latin-1") if accept else None)
+        rights: Rights | None = scope.get(RIGHTS)  # one object for each set of roles: others' answers are not given
+        kind = media_type(accept.decode("latin-1") if accept else None)
+        key = scope["path"], scope["query_string"], kind, rights
         found = self._answers.get(key)
         if found is not None:
             await send(found[0])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from kopfka_registry.errors import ForwardingError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     import aiohttp
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 FORWARDED: Final = "X-Forward"
 """Header of a request that another instance passed on; Confluent's name for it. It is not passed on again."""
+ON_BEHALF: Final = "X-Kopfka-On-Behalf-Of"
+"""Header of such a request: whom the instance that passes it on knows by a certificate. It is believed where that
+instance proves by its own certificate that it is one of this registry's, and refused otherwise.
+"""
 OFFSET: Final = "X-Kopfka-Offset"
 """Header of an answer to such a request: the offset that the instance asked must have read before it answers."""
 _PASSED_ON: Final = ("Accept", "Authorization", "Content-Type", "Confluent-Accept-Unknown-Properties")
@@ -35,21 +41,39 @@ class Forwarder:
     """Connections to leaders."""
 
     def __init__(
-        self, *, timeout: float, tls: ssl.SSLContext | None = None, headers: dict[str, str] | None = None
+        self, *, timeout: float, tls: Callable[[], ssl.SSLContext] | None = None, name: str | None = None
     ) -> None:
+        """Make none yet.
+
+        Args:
+            timeout: seconds for a request.
+            tls: gives the context for https, which has a certificate of this instance.
+            name: the host name that certificates of leaders are for; None: the one of their address.
+        """
         self._timeout = timeout
         self._tls = tls
-        self._headers = headers or {}
+        self._name = name
         self._session: aiohttp.ClientSession | None = None
 
     async def forward(
-        self, leader: Identity, method: str, target: str, headers: dict[str, str], body: bytes
+        self,
+        leader: Identity,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        on_behalf: str | None = None,
     ) -> Forwarded:
-        """Pass a request on; `target` is its path and query as they came.
+        """Pass a request on; `target` is its path and query as they came, `on_behalf` whom a certificate has named.
 
         Raises:
             ForwardingError: the leader could not be reached, or did not answer in time.
         """
+        if on_behalf is not None and leader.scheme != "https":
+            raise ForwardingError(
+                f"the leader {leader.url} cannot know who asks by a certificate: set inter.instance.protocol=https"
+            )
         import aiohttp  # noqa: PLC0415 - an instance that leads has no use for it
         import yarl  # noqa: PLC0415
 
@@ -57,10 +81,17 @@ class Forwarder:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timeout))
         lower = {name.lower(): value for name, value in headers.items()}
         passed = {name: lower[name.lower()] for name in _PASSED_ON if name.lower() in lower}
+        if on_behalf is not None:
+            # what the certificate says holds here, whatever header its owner sends besides
+            passed.pop("Authorization", None)
+            passed[ON_BEHALF] = quote(on_behalf)
+        options: dict[str, Any] = {}
+        if leader.scheme == "https":
+            options = {"ssl": self._tls() if self._tls is not None else True, "server_hostname": self._name}
         url = yarl.URL(leader.url + target, encoded=True)
         try:
             async with self._session.request(
-                method, url, data=body, headers={**passed, **self._headers, FORWARDED: "true"}, ssl=self._tls or True
+                method, url, data=body, headers={**passed, FORWARDED: "true"}, **options
             ) as answer:
                 offset = answer.headers.get(OFFSET)
                 return Forwarded(

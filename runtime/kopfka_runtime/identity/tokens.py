@@ -93,7 +93,7 @@ class SignedTokens:
             raise TokenRefusedError(str(error)) from None
         scopes_of(claims.get(rules.scope_claim))
         principal = principal_of(claims, rules.principal_claim)
-        return Claims(principal, int(claims["exp"] * 1000), _roles(claims, rules.roles_claim))
+        return Claims(principal, int(float(claims["exp"]) * 1000), _roles(claims, rules.roles_claim))
 
 
 def principal_of(claims: Mapping[str, Any], name: str) -> str:
