@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interop.registry.stack import Stack
-from support.processes import running_registry
+pytest.register_assert_rewrite("interop.registry.evolution")
+
+from interop.registry.stack import Stack  # noqa: E402
+from support.processes import running_registry  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -55,7 +55,8 @@ class Road:
         admin.create_topics([NewTopic(_ROAD, 1, 1)])[_ROAD].result(timeout=30)
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "log_level": 0})
         settings = {"bootstrap.servers": bootstrap, "group.id": f"{_ROAD}-{next(_groups)}", "log_level": 0}
-        self._consumer = Consumer(settings)
+        # where it is to read next, it is told while it waits for more
+        self._consumer = Consumer(settings | {"fetch.wait.max.ms": 10})
 
     def travelled(self, *records: tuple[bytes | None, Headers]) -> list[Message]:
         offsets: list[int] = []

@@ -60,7 +60,9 @@ def test_every_method_is_called_in_these_tests():
         for name, each in inspect.getmembers(SchemaRegistryClient, inspect.isfunction)
         if not name.startswith("_") and name not in NOT_SERVED | HOUSEKEEPING
     }
-    called = {name for path in Path(__file__).parent.glob("*.py") for name in re.findall(r"\.(\w+)\b", path.read_text())}
+    called = {
+        name for path in Path(__file__).parent.glob("*.py") for name in re.findall(r"\.(\w+)\b", path.read_text())
+    }
     assert len(methods) > 25
     assert methods - called == set()
 

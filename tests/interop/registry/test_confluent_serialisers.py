@@ -107,7 +107,9 @@ def test_spellings_of_one_schema_are_one_when_normalised(stack, name, language):
     for normalize, count in ((True, 1), (False, 2)):
         topic = f"{name}-{normalize}"
         conf = {"normalize_schemas": normalize}
-        ids = {schema_id(written(language.writes(stack.client(), each, **conf), topic, data)[0]) for each in (one, other)}
+        ids = {
+            schema_id(written(language.writes(stack.client(), each, **conf), topic, data)[0]) for each in (one, other)
+        }
         assert len(ids) == count, stack.client().get_versions(f"{topic}-value")
     # the text of a schema that was registered as the class of an application
     found = stack.client().lookup_schema(f"{name}-True-value", language.registered(other), normalize_schemas=True)
@@ -193,7 +195,11 @@ def test_avro_types_of_other_subjects(stack, name):
         }
     )  # fmt: skip
     person = json.dumps(
-        {"type": "record", "name": "Person", "fields": [{"name": "homes", "type": {"type": "array", "items": "geo.Address"}}]}
+        {
+            "type": "record",
+            "name": "Person",
+            "fields": [{"name": "homes", "type": {"type": "array", "items": "geo.Address"}}],
+        }
     )
     client.register_schema(f"{name}-city", Schema(city, "AVRO"))
     city_reference = SchemaReference("geo.City", f"{name}-city", 1)

@@ -29,9 +29,7 @@ def test_the_loop(either, name, language):
     newer, *_ = either.travelled(written(language.writes(producer, language.evolved), name, later))
     assert schema_id(newer.value()) != schema_id(message.value())
     assert either.client().get_versions(subject) == [1, 2]
-    new_reader, old_reader = (
-        language.reads(either.client(), each) for each in (language.evolved, language.schema)
-    )
+    new_reader, old_reader = (language.reads(either.client(), each) for each in (language.evolved, language.schema))
     assert read(new_reader, name, newer) == later
     assert {"paid": False} | read(new_reader, name, message) == {"paid": False} | language.data
     if language.name != "JSON":  # whose closed content model refuses what it does not know
