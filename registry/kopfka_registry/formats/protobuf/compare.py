@@ -81,7 +81,9 @@ class _Comparison:
         return _collected(found, everything=everything)
 
     def _add(self, rule: str, path: Sequence[str]) -> None:
-        self._events.append(difference(rule, "#/" + "/".join(path)))
+        place = "#/" + "/".join(path)
+        self._steps.take(1 + len(place) // 32)
+        self._events.append(difference(rule, place))
 
     def _types(
         self,
@@ -160,8 +162,9 @@ class _Comparison:
             else:
                 self._both(one, other, before[number], after[number], path)
         if self._writer.is_own(one) and self._reader.is_own(other):
-            for field, _ in old.all_fields():
-                if field.group is not None and _has_group(new, field):
+            for field, _ in before.values():
+                same = after[field.number][0] if field.number in after else field
+                if field.group is not None and same.group is not None and same is not field and same.type == field.type:
                     self._group(one, other, field.group.name, path)
         self._types(old.messages, new.messages, old.enums, new.enums, path)
 
@@ -248,13 +251,6 @@ class _Comparison:
             self._add("FIELD_NAMED_TYPE_CHANGED", path)
         elif not (self._writer.is_own(old.symbol) and self._reader.is_own(new.symbol)):
             self._events.append(((old.symbol.name, new.symbol.name), "#/" + "/".join(path)))
-
-
-def _has_group(new: e.Message, field: e.Field) -> bool:
-    return any(
-        other.number == field.number and other.group is not None and other.type == field.type
-        for other, _ in new.all_fields()
-    )
 
 
 def _gone(old: e.Message, new: e.Message, after: dict[int, tuple[e.Field, e.OneOf | None]]) -> set[str]:

@@ -63,7 +63,7 @@ class _Decoder:
         self._file = file
         self._steps = steps
         self._custom = custom
-        self._syntax = file.syntax
+        self._syntax = _said(file.syntax)
         if file.syntax == "editions":
             if file.edition not in _EDITIONS:
                 raise RefusalError(f"the edition {file.edition} is not known")
@@ -72,8 +72,8 @@ class _Decoder:
     def file(self) -> e.File:
         file = self._file
         kinds = dict.fromkeys(file.public_dependency, "public") | dict.fromkeys(file.weak_dependency, "weak")
-        imports = [e.Import(path, kinds.get(position, "")) for position, path in enumerate(file.dependency)]
-        imports += [e.Import(path, "option") for path in file.option_dependency]
+        imports = [e.Import(_said(path), kinds.get(position, "")) for position, path in enumerate(file.dependency)]
+        imports += [e.Import(_said(path), "option") for path in file.option_dependency]
         body: list[e.TopLevel] = [*self._options(file)]
         groups = self._groups(file.extension, file.message_type, "")
         for message in file.message_type:
@@ -96,7 +96,9 @@ class _Decoder:
 
     def _message(self, message: Any, prefix: str) -> e.Message:
         self._steps.take()
-        return e.Message(_checked(_NAME, message.name), self._body(message, prefix), _VISIBILITY.get(message.visibility, ""))
+        return e.Message(
+            _checked(_NAME, message.name), self._body(message, prefix), _VISIBILITY.get(message.visibility, "")
+        )
 
     def _body(self, message: Any, prefix: str) -> tuple[e.Declaration, ...]:
         inner = f"{prefix}{message.name}."
@@ -105,7 +107,7 @@ class _Decoder:
         for bounds in message.reserved_range:
             body.append(e.Reserved(ranges=(_range(bounds.start, bounds.end - 1),)))
         bare = self._syntax in _EDITIONS.values()
-        body += [e.Reserved(names=(name,), bare=bare) for name in message.reserved_name]
+        body += [e.Reserved(names=(_said(name),), bare=bare) for name in message.reserved_name]
         body += self._options(message)
         members: dict[int, list[e.Field]] = {}
         for field in message.field:
@@ -140,7 +142,7 @@ class _Decoder:
         if field.HasField("default_value"):
             options.append(e.Option("default", self._default(field)))
         if field.HasField("json_name"):
-            options.append(e.Option("json_name", field.json_name.encode()))
+            options.append(e.Option("json_name", _said(field.json_name).encode()))
         label = _LABELS.get(field.label, "")
         if in_oneof or (self._syntax not in ("", "proto2") and label != "repeated" and not field.proto3_optional):
             label = ""
@@ -177,7 +179,7 @@ class _Decoder:
         for bounds in enum.reserved_range:
             body.append(e.Reserved(ranges=(_range(bounds.start, bounds.end),)))
         bare = self._syntax in _EDITIONS.values()
-        body += [e.Reserved(names=(name,), bare=bare) for name in enum.reserved_name]
+        body += [e.Reserved(names=(_said(name),), bare=bare) for name in enum.reserved_name]
         body += self._options(enum)
         for value in enum.value:
             self._steps.take()
@@ -251,7 +253,15 @@ def has_custom_options(file: Any) -> bool:
     return bool(plain.ByteSize() != file.ByteSize())
 
 
-def _checked(pattern: re.Pattern[str], text: str) -> str:
+def _said(text: str | bytes) -> str:
+    """Return a text of a descriptor; the runtime has it as bytes where it is not UTF-8."""
+    if isinstance(text, bytes):
+        raise RefusalError("the descriptor has a text that is not UTF-8")
+    return text
+
+
+def _checked(pattern: re.Pattern[str], text: str | bytes) -> str:
+    text = _said(text)
     if not pattern.fullmatch(text):
         raise RefusalError(f"the descriptor has a name or a value that cannot be written: {text[:50]!r}")
     return text

@@ -214,8 +214,10 @@ class Message:
 
     @property
     def is_map_entry(self) -> bool:
-        """Whether it stands for the entries of a map, as in texts made of descriptors."""
-        return any(option.name == "map_entry" and option.value == "true" for option in self.options)
+        """Whether it stands for the entries of a map, as in texts made of descriptors: key, value and the option."""
+        return len(self.body) == 3 and any(
+            isinstance(item, Option) and item.name == "map_entry" and item.value == "true" for item in self.body
+        )
 
     def all_fields(self) -> Iterator[tuple[Field, OneOf | None]]:
         """Yield every field in the order of the text, with the oneof it is in."""

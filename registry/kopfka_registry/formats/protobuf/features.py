@@ -13,8 +13,6 @@ from kopfka_registry.formats.protobuf import elements as e
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kopfka_registry.formats.protobuf.symbols import Symbol, Table
-
 EDITIONS: Final = {"": 998, "proto2": 998, "proto3": 999, "2023": 1000, "2024": 1001}
 """Numbers of `google.protobuf.Edition`."""
 
@@ -73,15 +71,6 @@ def one_by_one(option: e.Option) -> Iterator[e.Option]:
 def of_file(file: e.File) -> Features:
     """Return the features of a file."""
     return refined(_DEFAULTS[file.syntax], file.options)
-
-
-def of_symbol(symbol: Symbol | None, table: Table) -> Features:
-    """Return the features of a message, enum or service, or of the file where there is no symbol."""
-    if symbol is None:
-        return of_file(table.file)
-    outer = of_symbol(symbol.parent, table)
-    element = symbol.element
-    return refined(outer, element.options) if isinstance(element, e.Message | e.Enum | e.Service) else outer
 
 
 def is_required(field: e.Field, features: Features) -> bool:

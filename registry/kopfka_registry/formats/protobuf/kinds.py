@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kopfka_registry.formats.protobuf import elements as e
-from kopfka_registry.formats.protobuf.features import of_symbol, refined
+from kopfka_registry.formats.protobuf.features import refined
 from kopfka_registry.formats.protobuf.types import resolved
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Side:
         """Return the label of a field, as it is written or as an edition's features say it; it may be empty."""
         if field.label or not message.table.file.is_edition or field.map is not None:
             return field.label
-        presence = refined(of_symbol(message, message.table), field.options).field_presence
+        presence = refined(self._linked.features(message, message.table), field.options).field_presence
         return {"LEGACY_REQUIRED": "required", "EXPLICIT": "optional"}.get(presence, "")
 
     def held(self, field: e.Field, message: Symbol) -> Held:
@@ -92,6 +92,6 @@ class Side:
             return Held("map", key=parts.get("key"), value=parts.get("value"))
         delimited = field.group is not None or (
             message.table.file.is_edition
-            and refined(of_symbol(message, message.table), field.options).message_encoding == "DELIMITED"
+            and refined(self._linked.features(message, message.table), field.options).message_encoding == "DELIMITED"
         )
         return Held("group" if delimited else "message", symbol=symbol)

@@ -16,7 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from kopfka_registry.formats.protobuf import elements as e
-from kopfka_registry.formats.protobuf.features import of_symbol, one_by_one, refined
+from kopfka_registry.formats.protobuf.features import one_by_one
 from kopfka_registry.formats.protobuf.reader import SCALARS
 from kopfka_registry.formats.protobuf.scalars import number, whole
 from kopfka_registry.formats.protobuf.textformat import TextFormat
@@ -111,7 +111,7 @@ class _Normalizer:
         self._linked.steps.take(len(values))
         values.sort(key=lambda value: (value.number, value.name))
         symbol = self._linked.anywhere(name)
-        if symbol is not None and refined(of_symbol(symbol.parent, symbol.table), enum.options).enum_type == "OPEN":
+        if symbol is not None and not self._linked.is_closed(symbol):
             # the first value of an open enum is zero
             values.sort(key=lambda value: value.number != 0)
         return replace(enum, body=(*_reserved(enum.reserved), *self._options(enum.options, outer), *values))
@@ -229,7 +229,7 @@ def _shortest(bounds: e.Range) -> e.Range:
 
 def _number(text: str) -> str:
     """Return a number in decimal, without an exponent where that is not too long; other words as they are."""
-    found = whole(text) if text[-1:].isalnum() else None
+    found = whole(text) if len(text) <= 40 else None
     if found is not None:
         return str(found) if found or not text.startswith("-") else "-0"
     value = number(text) if text.lstrip("-")[:1] in tuple("0123456789.") else None

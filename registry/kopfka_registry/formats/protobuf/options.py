@@ -146,10 +146,9 @@ class Options:
                 _check_target(inner, kind, option.name)
             return encoding.message(field, self._text.encode(option.value, field.symbol))
         value = option_scalar(field, option.value, option.name)
-        if field.is_enum and field.symbol is not None and isinstance(field.symbol.element, e.Enum):
-            for item in field.symbol.element.values:
-                if item.name == option.value:
-                    self._check_lifetime(_setting(item, "feature_support"), f"{option.name} = {item.name}")
+        if isinstance(option.value, str) and option.value in field.values:
+            support = _setting(field.values[option.value], "feature_support")
+            self._check_lifetime(support, f"{option.name} = {option.value}")
         return encoding.scalar(field, value)
 
     def _used(

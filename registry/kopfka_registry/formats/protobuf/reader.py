@@ -15,6 +15,8 @@ from kopfka_registry.formats.protobuf.values import read_option, read_options
 
 DEEPEST_MESSAGE: Final = 32
 """Levels of messages within messages, as deep as protoc goes."""
+DEEPEST_PACKAGE: Final = 100
+"""Dots in the name of a package, as many as protoc takes."""
 EDITIONS: Final = ("2023", "2024")
 SCALARS: Final = frozenset(
     ("double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32",
@@ -61,6 +63,8 @@ class _Reader:
                 package = tokens.path("the name of a package")
                 if package.startswith("."):
                     raise RefusalError("the name of a package starts with a letter", at)
+                if package.count(".") > DEEPEST_PACKAGE:
+                    raise SchemaTooComplexError(f"the package has more than {DEEPEST_PACKAGE} dots in its name")
                 tokens.take(";")
             elif tokens.looking_at("import"):
                 imports.append(self._import())

@@ -51,7 +51,7 @@ def number(value: e.Value) -> float | None:
     sign, text = (-1.0, value[1:]) if value.startswith("-") else (1.0, value)
     if text.lower() in ("inf", "infinity", "nan"):
         return sign * float(text)
-    if _INTEGER.fullmatch(text):
+    if text[:1] == "0" and _INTEGER.fullmatch(text):
         return sign * float(integer(text))
     return sign * float(text) if _FLOAT.fullmatch(text) else None
 
@@ -128,9 +128,8 @@ def _bytes(value: e.Value, said: str) -> bytes:
 
 
 def _enum(field: FieldType, value: e.Value, said: str) -> int:
-    assert field.symbol is not None
-    assert isinstance(field.symbol.element, e.Enum)
-    for item in field.symbol.element.values:
-        if item.name == value:
-            return item.number
-    raise RefusalError(f'{said} takes a value of the enum "{field.symbol.name}", which has none of this name')
+    found = field.values.get(value) if isinstance(value, str) else None
+    if found is None:
+        name = field.symbol.name if field.symbol is not None else field.field.type
+        raise RefusalError(f'{said} takes a value of the enum "{name}", which has none of this name')
+    return found.number

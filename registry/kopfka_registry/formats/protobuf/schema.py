@@ -141,14 +141,11 @@ def _text_of_descriptor(text: str, references: Mapping[str, str], steps: Steps) 
     except (binascii.Error, ValueError):
         raise RefusalError("the text is neither a Protobuf file nor a descriptor in base64") from None
     described = read_descriptor(content)
-    try:
-        file = elements_of(described, steps)
-        if has_custom_options(described):
-            # what is unknown in the options may be what the imported files declare
-            files = load(file, references, lambda other: _read(other, {}, steps), steps, tolerant=True)
-            file = elements_of(described, steps, custom_options(link(file, files, steps)))
-    except UnicodeDecodeError:
-        raise RefusalError("the descriptor has a text that is not UTF-8") from None
+    file = elements_of(described, steps)
+    if has_custom_options(described):
+        # what is unknown in the options may be what the imported files declare
+        files = load(file, references, lambda other: _read(other, {}, steps), steps, tolerant=True)
+        file = elements_of(described, steps, custom_options(link(file, files, steps)))
     return write_file(file)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from kopfka_registry.formats.protobuf import elements as e
+from kopfka_registry.formats.protobuf.features import Features, of_file, refined
 from kopfka_registry.formats.protobuf.refusal import RefusalError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ Kind: TypeAlias = Literal["message", "enum", "value", "field", "oneof", "extensi
 Element: TypeAlias = e.Message | e.Enum | e.EnumValue | e.Field | e.OneOf | e.Service | e.Rpc
 
 TYPES: Final = ("message", "enum")
+_CHARACTERS: Final = 32
+"""Characters of a name that are worth a step."""
 _SCOPES: Final = ("message", "enum", "service")
 
 
@@ -94,8 +97,8 @@ class _Collector:
         self, kind: Kind, scope: str, element: Element, parent: Symbol | None, extend: e.Extend | None = None
     ) -> Symbol:
         """Take note of a symbol."""
-        self._steps.take()
         name = f"{scope}.{element.name}" if scope else element.name
+        self._steps.take(1 + len(name) // _CHARACTERS)
         symbol = Symbol(kind, name, element, self._table, parent, extend)
         other = self._symbols.setdefault(name, symbol)
         if other is not symbol:
@@ -157,7 +160,7 @@ def entry_name(field: str) -> str:
 class Linked:
     """A file with all it imports, directly and indirectly."""
 
-    __slots__ = ("_everything", "_packages", "_visible", "main", "steps", "tables")
+    __slots__ = ("_everything", "_features", "_packages", "_visible", "main", "steps", "tables")
 
     def __init__(self, main: Table, tables: Iterable[Table], steps: Steps) -> None:
         self.main = main
@@ -168,12 +171,31 @@ class Linked:
             steps.take(len(table.symbols))
             self._everything.update(table.symbols)
         self._everything.update(main.symbols)
+        self._features: dict[Symbol | str, Features] = {}
         self._visible: dict[tuple[str, bool], frozenset[str]] = {}
         self._packages: dict[tuple[str, bool], frozenset[str]] = {}
 
     def others(self) -> Iterable[Table]:
         """Return the tables of all other files."""
         return self.tables.values()
+
+    def features(self, symbol: Symbol | None, table: Table) -> Features:
+        """Return the features of a message, enum or service, or of a file where there is no symbol."""
+        key = table.path if symbol is None else symbol
+        known = self._features.get(key)
+        if known is None:
+            if symbol is None:
+                known = of_file(table.file)
+            else:
+                known = self.features(symbol.parent, table)
+                if isinstance(symbol.element, e.Message | e.Enum | e.Service):
+                    known = refined(known, symbol.element.options)
+            self._features[key] = known
+        return known
+
+    def is_closed(self, symbol: Symbol) -> bool:
+        """Tell whether a symbol is an enum that knows only its own values."""
+        return symbol.kind == "enum" and self.features(symbol, symbol.table).enum_type == "CLOSED"
 
     def anywhere(self, name: str) -> Symbol | None:
         """Return what has this full name in any of the files."""
@@ -216,7 +238,7 @@ class Linked:
             return self._find(name[1:], visible)
         first, _, rest = name.partition(".")
         while True:
-            self.steps.take(1 + len(scope) // 64)
+            self.steps.take(1 + (len(scope) + len(name)) // _CHARACTERS)
             candidate = f"{scope}.{first}" if scope else first
             found = self._find(candidate, visible)
             if rest:

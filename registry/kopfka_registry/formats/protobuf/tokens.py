@@ -20,8 +20,8 @@ _TOKEN: Final = re.compile(
     (?P<w>[A-Za-z_][A-Za-z0-9_]*)
   | (?P<p>[;{}=\[\](),:<>+-])
   | (?P<n>0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-  | (?P<s>"(?:[^"\\\n]+|\\.)*"|'(?:[^'\\\n]+|\\.)*')
-  | (?P<c>//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/)
+  | (?P<s>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')
+  | (?P<c>//[^\n]*|/\*)
   | (?P<d>[./])
   | (?P<e>\Z)
   )""",
@@ -62,13 +62,21 @@ class Tokens:
             self._next = match.end()
             if kind != "c":
                 break
-            if self._source.find("/*", match.start(kind) + 2, self._next - 2) >= 0 and match[kind].startswith("/*"):
-                raise RefusalError("block comments cannot be nested", match.start(kind))
+            if match[kind] == "/*":
+                self._skip_block(match.start(kind))
         self.at = match.start(kind)
         self.text = match[kind]
         self.kind = self.text if kind in "pd" else kind
         if kind == NUMBER:
             self._check_number()
+
+    def _skip_block(self, start: int) -> None:
+        end = self._source.find("*/", self._next)
+        if end < 0:
+            raise RefusalError("a block comment is not closed", start)
+        if self._source.find("/*", self._next, end) >= 0:
+            raise RefusalError("block comments cannot be nested", start)
+        self._next = end + 2
 
     def _check_number(self) -> None:
         follows = self._source[self._next : self._next + 1]
@@ -117,14 +125,11 @@ class Tokens:
 
     def path(self, wanted: str) -> str:
         """Take words joined by dots, perhaps with a dot before them."""
-        text = ""
-        if self.try_take("."):
-            text = "."
-        text += self.word(wanted)
-        while self.kind == ".":
-            self.advance()
-            text += "." + self.word(wanted)
-        return text
+        parts = [""] if self.try_take(".") else []
+        parts.append(self.word(wanted))
+        while self.try_take("."):
+            parts.append(self.word(wanted))
+        return ".".join(parts)
 
     def string(self, wanted: str) -> bytes:
         """Take a string literal, and those that follow it directly; return what they stand for."""
@@ -163,8 +168,6 @@ class Tokens:
         if char in "\"'":
             end = source.find("\n", at)
             return RefusalError("a string is not closed on its line", at if end < 0 else end)
-        if source.startswith("/*", at):
-            return RefusalError("a block comment is not closed", at)
         return RefusalError(f"the character {char!a} has no meaning here", at)
 
 

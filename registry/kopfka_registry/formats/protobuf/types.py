@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kopfka_registry.formats.protobuf import elements as e
-from kopfka_registry.formats.protobuf.features import Features, is_required, of_symbol, refined
+from kopfka_registry.formats.protobuf.features import Features, is_required, refined
 from kopfka_registry.formats.protobuf.loading import descriptor_alone
 from kopfka_registry.formats.protobuf.reader import SCALARS
 from kopfka_registry.formats.protobuf.symbols import entry_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kopfka_registry.formats.protobuf.symbols import Linked, Symbol, Table
 
 PACKABLE: Final = SCALARS - {"string", "bytes"}
@@ -43,6 +45,10 @@ class FieldType:
     """Whether zero and empty are not written."""
     closed: bool
     """Whether it holds an enum that knows only its own values."""
+    values: Mapping[str, e.EnumValue]
+    """The values of the enum it holds, by name."""
+    value_numbers: frozenset[int]
+    """Their numbers."""
 
     @property
     def number(self) -> int:
@@ -63,11 +69,12 @@ class FieldType:
 class Types:
     """The fields of messages, worked out once each."""
 
-    __slots__ = ("_linked", "_messages", "_options")
+    __slots__ = ("_extensions", "_linked", "_messages", "_options")
 
     def __init__(self, linked: Linked) -> None:
         self._linked = linked
         self._options = descriptor_alone()
+        self._extensions: dict[Symbol, FieldType] = {}
         self._messages: dict[Symbol, tuple[dict[str, FieldType], dict[int, FieldType]]] = {}
 
     def options(self, kind: str) -> Symbol:
@@ -84,10 +91,16 @@ class Types:
 
     def extension(self, symbol: Symbol) -> FieldType:
         """Return what an extension holds."""
+        known = self._extensions.get(symbol)
+        if known is not None:
+            return known
         field = symbol.element
         assert isinstance(field, e.Field)
-        return field_type(self._linked, field, symbol.scope, symbol.table, of_symbol(symbol.parent, symbol.table),
-                          name=symbol.name, extension=True)  # fmt: skip
+        linked = self._options if symbol.table is self._options.main else self._linked
+        features = linked.features(symbol.parent, symbol.table)
+        known = field_type(linked, field, symbol.scope, symbol.table, features, name=symbol.name, extension=True)
+        self._extensions[symbol] = known
+        return known
 
     def extendee(self, symbol: Symbol) -> Symbol | None:
         """Return the message that an extension extends."""
@@ -99,8 +112,8 @@ class Types:
         known = self._messages.get(message)
         if known is None:
             names: dict[str, FieldType] = {}
-            features = of_symbol(message, message.table)
             linked = self._options if message.table is self._options.main else self._linked
+            features = linked.features(message, message.table)
             element = message.element
             assert isinstance(element, e.Message)
             for field, oneof in element.all_fields():
@@ -127,6 +140,10 @@ def field_type(
     """Work out what a field holds; `scope` is the full name of what it is declared in, `outer` the features of that."""
     features = refined(outer, field.options)
     scalar, symbol = resolved(linked, field, scope, table)
+    values: dict[str, e.EnumValue] = {}
+    if symbol is not None and isinstance(symbol.element, e.Enum):
+        values = {value.name: value for value in symbol.element.values}
+        linked.steps.take(len(values))
     repeated = field.label == "repeated" or field.map is not None
     packable = scalar in PACKABLE or (symbol is not None and symbol.kind == "enum")
     packed = field.option("packed")
@@ -147,13 +164,10 @@ def field_type(
         oneof,
         not repeated and not oneof and not extension and field.label != "optional"
         and (symbol is None or symbol.kind != "message") and features.field_presence == "IMPLICIT",
-        symbol is not None and is_closed(symbol),
+        symbol is not None and linked.is_closed(symbol),
+        values,
+        frozenset(value.number for value in values.values()),
     )  # fmt: skip
-
-
-def is_closed(symbol: Symbol) -> bool:
-    """Tell whether a symbol is an enum that is closed."""
-    return symbol.kind == "enum" and of_symbol(symbol, symbol.table).enum_type == "CLOSED"
 
 
 def resolved(linked: Linked, field: e.Field, scope: str, table: Table) -> tuple[str, Symbol | None]:

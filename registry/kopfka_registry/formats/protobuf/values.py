@@ -35,13 +35,15 @@ def read_options(tokens: Tokens, steps: Steps) -> tuple[Option, ...]:
 def read_option(tokens: Tokens, steps: Steps, at: int) -> Option:
     """Read `name = value`; `at` is where the statement starts."""
     steps.take()
-    name = _name_part(tokens)
+    parts = [_name_part(tokens)]
     while tokens.try_take("."):
-        name += "." + _name_part(tokens)
+        parts.append(_name_part(tokens))
+        if len(parts) > DEEPEST:
+            raise SchemaTooComplexError(f"an option is nested deeper than {DEEPEST} levels")
     tokens.take("=")
     if tokens.kind in ("[", "<"):
         raise tokens.unexpected("a value")
-    return Option(name, _value(tokens, steps, 0), at)
+    return Option(".".join(parts), _value(tokens, steps, 0), at)
 
 
 def _name_part(tokens: Tokens) -> str:

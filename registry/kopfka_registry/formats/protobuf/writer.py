@@ -17,8 +17,6 @@ from kopfka_registry.formats.protobuf import elements as e
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-LARGEST_OUTPUT: Final = 4 * LARGEST_TEXT
-"""Characters of a canonical text: deep nesting makes it longer than what was read."""
 _ESCAPES: Final = {
     **{code: f"\\{code:03o}" for code in (*range(32), 127)},
     7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r",
@@ -43,7 +41,7 @@ def write_file(
         in_order: whether a default and a name in JSON stay where they are among options, and are not put last.
 
     Raises:
-        SchemaTooComplexError: the text is longer than `LARGEST_OUTPUT`.
+        SchemaTooComplexError: the text is longer than what is read, which nesting can make of a shorter one.
     """
     return _Writer(keep, extensions, in_order).file(file)
 
@@ -69,8 +67,8 @@ class _Writer:
 
     def _add(self, line: str) -> None:
         self._size += len(line)
-        if self._size > LARGEST_OUTPUT:
-            raise SchemaTooComplexError(f"the schema's canonical text is longer than {LARGEST_OUTPUT} characters")
+        if self._size > LARGEST_TEXT:
+            raise SchemaTooComplexError(f"the schema's canonical text is longer than {LARGEST_TEXT} characters")
         self._lines.append(line)
 
     def file(self, file: e.File) -> str:
@@ -104,11 +102,17 @@ class _Writer:
 
     def _options(self, options: Iterable[e.Option], indent: str) -> None:
         for option in options:
-            self._add(f"{indent}option {option.name} = {self._value(option.value, indent)};\n")
+            self._add(f"{indent}option {option.name} = ")
+            self._value(option.value, indent)
+            self._add(";\n")
 
     def _block(self, head: str, indent: str, sections: Iterable[Callable[[str], None]]) -> None:
-        """Write `head { sections }`; a blank line stands between sections."""
-        self._add(f"{indent}{head} {{")
+        self._add(f"{indent}{head}")
+        self._braces(indent, sections)
+
+    def _braces(self, indent: str, sections: Iterable[Callable[[str], None]]) -> None:
+        """Write sections in braces; a blank line stands between them."""
+        self._add(" {")
         separator = "\n"
         for section in sections:
             self._add(separator)
@@ -169,36 +173,47 @@ class _Writer:
     def _fields(self, fields: Iterable[e.Field], indent: str) -> None:
         for field in fields:
             label = f"{field.label} " if field.label else ""
-            options = self._field_options(field, indent)
             if field.group is None:
-                self._add(f"{indent}{label}{field.type} {field.name} = {field.number}{options};\n")
+                self._add(f"{indent}{label}{field.type} {field.name} = {field.number}")
+                self._bracketed(self._field_options(field), indent)
+                self._add(";\n")
             else:
-                head = f"{label}group {field.group.name} = {field.number}{options}"
-                self._block(head, indent, self._sections(field.group))
+                self._add(f"{indent}{label}group {field.group.name} = {field.number}")
+                self._bracketed(self._field_options(field), indent)
+                self._braces(indent, self._sections(field.group))
 
-    def _field_options(self, field: e.Field, indent: str) -> str:
+    def _field_options(self, field: e.Field) -> tuple[e.Option, ...]:
         if not field.options or self._in_order:
-            return self._bracketed(field.options, indent)
+            return field.options
         ordered = [option for option in field.options if option.name not in _PSEUDO]
         ordered += [option for name in _PSEUDO if (option := field.option(name)) is not None]
-        return self._bracketed(tuple(ordered), indent)
+        return tuple(ordered)
 
-    def _bracketed(self, options: tuple[e.Option, ...], indent: str) -> str:
+    def _bracketed(self, options: tuple[e.Option, ...], indent: str) -> None:
         options = self._kept(options)
         if not options:
-            return ""
+            return
         if len(options) == 1:
-            return f" [{options[0].name} = {self._value(options[0].value, indent)}]"
+            self._add(f" [{options[0].name} = ")
+            self._value(options[0].value, indent)
+            self._add("]")
+            return
         inner = indent + "  "
-        lines = ",\n".join(f"{inner}{option.name} = {self._value(option.value, inner)}" for option in options)
-        return f" [\n{lines}\n{indent}]"
+        separator = " [\n"
+        for option in options:
+            self._add(f"{separator}{inner}{option.name} = ")
+            self._value(option.value, inner)
+            separator = ",\n"
+        self._add(f"\n{indent}]")
 
     def _enum(self, enum: e.Enum, indent: str) -> None:
         def body(inner: str) -> None:
             self._reserved(enum.reserved, inner, e.LARGEST_VALUE)
             self._options(self._kept(enum.options), inner)
             for value in enum.values:
-                self._add(f"{inner}{value.name} = {value.number}{self._bracketed(value.options, inner)};\n")
+                self._add(f"{inner}{value.name} = {value.number}")
+                self._bracketed(value.options, inner)
+                self._add(";\n")
 
         self._block(f"{_exported(enum)}enum {enum.name}", indent, [body] if enum.body else [])
 
@@ -209,8 +224,9 @@ class _Writer:
 
     def _extension_ranges(self, items: Iterable[e.Extensions], indent: str) -> None:
         for item in items:
-            ranges = _ranges(item.ranges, e.LARGEST_NUMBER)
-            self._add(f"{indent}extensions {ranges}{self._bracketed(item.options, indent)};\n")
+            self._add(f"{indent}extensions {_ranges(item.ranges, e.LARGEST_NUMBER)}")
+            self._bracketed(item.options, indent)
+            self._add(";\n")
 
     def _services(self, services: Iterable[e.Service]) -> None:
         for service in services:
@@ -237,24 +253,22 @@ class _Writer:
                 self._add(f"{indent}}}")
             self._add(";\n")
 
-    def _value(self, value: e.Value, indent: str) -> str:
+    def _value(self, value: e.Value, indent: str) -> None:
         if isinstance(value, str):
-            return value
+            self._add(value)
+            return
         if isinstance(value, bytes):
-            return quoted(value)
+            self._add(quoted(value))
+            return
         inner = indent + "  "
-        if isinstance(value, e.Aggregate):
-            lines = [f"{inner}{key}: {self._value(item, inner)}" for key, item in merged(value).items()]
-            opening, closing = "{}"
-        else:
-            lines = [f"{inner}{self._value(item, inner)}" for item in value]
-            opening, closing = "[]"
-        body = ",\n".join(lines)
-        # every level copies what is in it, so what is copied is counted
-        self._size += len(body)
-        if self._size > LARGEST_OUTPUT:
-            raise SchemaTooComplexError(f"the schema's canonical text is longer than {LARGEST_OUTPUT} characters")
-        return f"{opening}\n{body}{chr(10) if lines else ''}{indent}{closing}"
+        opening, closing = "{}" if isinstance(value, e.Aggregate) else "[]"
+        items = merged(value).items() if isinstance(value, e.Aggregate) else (("", item) for item in value)
+        separator = f"{opening}\n"
+        for key, item in items:
+            self._add(f"{separator}{inner}{key}: " if key else f"{separator}{inner}")
+            self._value(item, inner)
+            separator = ",\n"
+        self._add(f"{separator}{indent}{closing}" if separator[0] == opening else f"\n{indent}{closing}")
 
 
 def merged(aggregate: e.Aggregate) -> dict[str, e.Value]:

@@ -19,6 +19,4 @@ def classes(schema: ProtobufSchema, *imported: ProtobufSchema) -> dict[str, Any]
         file.name = f"file{number}.proto"
         pool.Add(file)
     described = pool.FindFileByName(f"file{len(imported)}.proto")
-    return {
-        name: message_factory.GetMessageClass(message) for name, message in described.message_types_by_name.items()
-    }
+    return {name: message_factory.GetMessageClass(message) for name, message in described.message_types_by_name.items()}

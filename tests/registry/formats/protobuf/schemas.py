@@ -8,8 +8,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-SCALARS: Final = ("int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64",
-                  "bool", "float", "double", "string", "bytes")  # fmt: skip
+SCALARS: Final = ("int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32",
+                  "sfixed64", "bool", "float", "double", "string", "bytes")  # fmt: skip
 KEYS: Final = ("int32", "uint64", "sint32", "fixed32", "bool", "string")
 ENUMS: Final = ("Color", "Shape")
 MESSAGES: Final = ("First", "Second", "Third")

@@ -1,4 +1,4 @@
-"""The text that is stored: the layout of Confluent's registry, the same for texts that differ in blanks and comments."""
+"""The text that is stored: the layout of Confluent's registry, whatever blanks and comments a text has."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ message Order { // more
   reserved 10, 12 to 14, 100 to max; reserved "old";
   google.protobuf.Timestamp at = 6;
 }
-service Orders { rpc Get(Order) returns(stream Order.Money) { option deprecated = true; } rpc Put(stream .shop.orders.Order) returns (google.protobuf.Any); option deprecated = false; }
+service Orders { rpc Get(Order) returns(stream Order.Money) { option deprecated = true; }
+  rpc Put(stream .shop.orders.Order) returns (google.protobuf.Any); option deprecated = false; }
 enum Last { NONE = 0; }
 """
 
@@ -98,11 +99,14 @@ def test_the_layout() -> None:
 
 def test_options_are_as_written_but_for_blanks() -> None:
     text = """syntax = "proto2"; import "options.proto";
-        option (o.fo) = { i: 0x10, s: 'it\\'s "x"\\n\\377' r: 1 r: [2, 3] m { i: 1 } m <i: 2> sub: {} [o.ext]: 5; d: -inf };
+        option (o.fo) = { i: 0x10, s: 'it\\'s "x"\\n\\377' r: 1 r: [2, 3] m { i: 1 } m <i: 2> sub: {}
+                          [o.ext]: 5; d: -inf };
         option (o.fo).sub.(o.ext) = 7;
         message M { optional bytes b = 1 [default = "\\001\\303\\251", (.o.feo) = { i: 1 }]; }
     """
-    assert FORMAT.parse(text, _IMPORTED).canonical == """syntax = "proto2";
+    assert (
+        FORMAT.parse(text, _IMPORTED).canonical
+        == """syntax = "proto2";
 
 import "options.proto";
 
@@ -138,13 +142,18 @@ message M {
   ];
 }
 """
+    )
 
 
 def test_what_proto2_and_editions_have() -> None:
-    text = """message M { extensions 100 to 199, 300 [verification = UNVERIFIED]; optional group G = 1 [deprecated = true]
-        { optional int32 x = 1; } extend M { optional int32 e = 100; } required int32 r = 2 [default = 5];
-        oneof o { option (o.oo).i = 1; group H = 3 { } int32 q = 4; } } import weak "options.proto"; extend M { repeated M f = 101; }"""
-    assert FORMAT.parse(text, _IMPORTED).canonical == """
+    text = """message M { extensions 100 to 199, 300 [verification = UNVERIFIED];
+        optional group G = 1 [deprecated = true] { optional int32 x = 1; }
+        extend M { optional int32 e = 100; } required int32 r = 2 [default = 5];
+        oneof o { option (o.oo).i = 1; group H = 3 { } int32 q = 4; } }
+        import weak "options.proto"; extend M { repeated M f = 101; }"""
+    assert (
+        FORMAT.parse(text, _IMPORTED).canonical
+        == """
 import weak "options.proto";
 
 message M {
@@ -152,9 +161,9 @@ message M {
 
   oneof o {
     option (o.oo).i = 1;
-  
+..
     int32 q = 4;
-  
+..
     group H = 3 {}
   }
 
@@ -172,9 +181,14 @@ message M {
 extend M {
   repeated M f = 101;
 }
-"""
-    text = 'edition = "2024"; import option "option.proto"; export message M { reserved a, b; local enum E { E_A = 0; } }'
-    assert FORMAT.parse(text, _IMPORTED).canonical == """edition = "2024";
+""".replace("..\n", "  \n")
+    )
+    text = (
+        'edition = "2024"; import option "option.proto"; export message M { reserved a, b; local enum E { E_A = 0; } }'
+    )
+    assert (
+        FORMAT.parse(text, _IMPORTED).canonical
+        == """edition = "2024";
 
 import option "option.proto";
 
@@ -186,6 +200,7 @@ export message M {
   }
 }
 """
+    )
 
 
 @pytest.mark.parametrize("text", corpus.accepted())
@@ -217,7 +232,9 @@ def test_without_extensions_only_confluents_own_options_stay() -> None:
           optional int32 b = 2 [(o.fei) = 1]; }
         extend M { optional int32 f = 100; }"""
     text = text.replace("extend M { optional int32 f = 100; }", "")
-    assert FORMAT.parse(text, _IMPORTED).formatted("ignore_extensions") == """syntax = "proto2";
+    assert (
+        FORMAT.parse(text, _IMPORTED).formatted("ignore_extensions")
+        == """syntax = "proto2";
 
 import "options.proto";
 import "confluent/meta.proto";
@@ -233,6 +250,7 @@ message M {
   optional int32 b = 2;
 }
 """
+    )
 
 
 def test_other_forms_are_the_canonical_one() -> None:

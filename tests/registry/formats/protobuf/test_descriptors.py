@@ -26,7 +26,7 @@ def test_the_text_of_a_descriptor_is_confluents() -> None:
     """Names in full, entries of maps as messages, labels as the syntax has them."""
     schema = FORMAT.parse(_schema_to_str(struct_pb2.DESCRIPTOR), {})
     assert schema.name == "google.protobuf.Struct"
-    assert schema.canonical.startswith('''syntax = "proto3";
+    assert schema.canonical.startswith("""syntax = "proto3";
 package google.protobuf;
 
 option java_package = "com.google.protobuf";
@@ -38,11 +38,8 @@ option objc_class_prefix = "GPB";
 option csharp_namespace = "Google.Protobuf.WellKnownTypes";
 
 message Struct {
-  repeated .google.protobuf.Struct.FieldsEntry fields = 1''')
-    assert """  message FieldsEntry {
-    option map_entry = true;
-  
-    string key = 1""" in schema.canonical
+  repeated .google.protobuf.Struct.FieldsEntry fields = 1""")
+    assert "  message FieldsEntry {\n    option map_entry = true;\n  \n    string key = 1" in schema.canonical
     assert "map<string, .google.protobuf.Value> fields = 1" in schema.normalized().canonical
     assert "FieldsEntry" not in schema.normalized().canonical
 

@@ -150,7 +150,7 @@ def _compare(written: Any, read: Any) -> None:
 
 
 def _packable(field: Any) -> tuple[int, ...]:
-    return tuple(getattr(field, f"TYPE_{name.upper()}") for name in _NUMBERS) + (field.TYPE_ENUM,)
+    return (*(getattr(field, f"TYPE_{name.upper()}") for name in _NUMBERS), field.TYPE_ENUM)
 
 
 def _compare_one(field: Any, value: Any, got: Any) -> None:

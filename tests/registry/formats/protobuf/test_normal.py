@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from kopfka_registry.formats.protobuf import FORMAT
 from registry.formats.protobuf import corpus
 from registry.formats.protobuf.schemas import schemas
+
+if TYPE_CHECKING:
+    import random
 
 _IMPORTED = corpus.imported()
 
@@ -36,7 +39,9 @@ def test_the_form() -> None:
     extend M { optional int32 y = 120; } extend .p.M { optional M x = 115; }
     service S { rpc R(M) returns (stream M.Part); }
     """.replace(" [default_placeholder]", "").replace("(fi)", "(o.fi)")
-    assert normal(text) == """package p;
+    assert (
+        normal(text)
+        == """package p;
 
 import "confluent/meta.proto";
 import "options.proto";
@@ -103,6 +108,7 @@ service S {
   rpc R (.p.M) returns (stream .p.M.Part);
 }
 """
+    )
 
 
 @pytest.mark.parametrize("text", corpus.accepted())
@@ -119,7 +125,10 @@ def test_the_normal_form_is_the_same_schema_and_its_own_normal_form(text: str) -
     ("one", "other"),
     [
         ('syntax = "proto2"; message M {}', "message M {}"),
-        ('syntax = "proto3"; message M { M m = 1; int32 a = 2; }', 'syntax = "proto3"; message M { int32 a = 2; .M m = 1; }'),
+        (
+            'syntax = "proto3"; message M { M m = 1; int32 a = 2; }',
+            'syntax = "proto3"; message M { int32 a = 2; .M m = 1; }',
+        ),
         ('syntax = "proto3"; enum E { A = 0; C = 2; B = 1; }', 'syntax = "proto3"; enum E { A = 0; B = 1; C = 2; }'),
         (
             'edition = "2023"; message M { int32 a = 1 [features = { field_presence: IMPLICIT }]; }',

@@ -28,12 +28,14 @@ def _described(text: str, name: str = "main.proto") -> descriptor_pb2.FileDescri
 def _same(text: str) -> bool:
     """Check that protoc and the registry say the same; return whether both accept."""
     theirs, complaints = protoc.compiled(text, _IMPORTED)
+    ours, said = None, ""
     try:
         ours = _described(text)
     except InvalidSchemaError as error:
-        assert theirs is None, f"{text}\n\nprotoc accepts it, the registry says: {error}"
+        said = str(error)
+    assert (ours is None) == (theirs is None), f"{text}\n\nprotoc says: {complaints}, the registry: {said}"
+    if ours is None:
         return False
-    assert theirs is not None, f"{text}\n\nprotoc says: {complaints}"
     assert ours == theirs, text
     assert ours.SerializeToString(deterministic=True) == theirs.SerializeToString(deterministic=True)
     return True

@@ -51,7 +51,7 @@ def test_every_type_instead_of_every_other(old: str) -> None:
             assert lost, f"{old} can be read as {new}"
         else:
             # a number may be too large for the other type, which is its user's business
-            assert not set(lost) & {0, 1, "", b"", False, True, 1.5, "abc", b"abc"}, f"{old} as {new}: {lost}"
+            assert not set(lost) & {0, 1, "", b"", 1.5, "abc", b"abc"}, f"{old} as {new}: {lost}"
 
 
 def _survives(value: Any, written_type: Any, read_type: Any) -> bool:
@@ -85,13 +85,11 @@ def test_every_way_to_put_three_fields_into_two_oneofs(before: tuple[str, ...]) 
 
 
 def _oneofs(places: tuple[str, ...]) -> str:
-    plain = " ".join(f"optional int32 f{number} = {number};" for number, place in enumerate(places, 1) if not place)
-    groups = " ".join(
-        f"oneof {name} {{ {' '.join(f'int32 f{number} = {number};' for number, place in enumerate(places, 1) if place == name)} }}"
-        for name in ("one", "two")
-        if name in places
-    )
-    return f'syntax = "proto3"; message M {{ {plain} {groups} }}'
+    parts = [f"optional int32 f{number} = {number};" for number, place in enumerate(places, 1) if not place]
+    for name in sorted({place for place in places if place}):
+        fields = [f"int32 f{number} = {number};" for number, place in enumerate(places, 1) if place == name]
+        parts.append(f"oneof {name} {{ {' '.join(fields)} }}")
+    return f'syntax = "proto3"; message M {{ {" ".join(parts)} }}'
 
 
 def _together(places: tuple[str, ...]) -> list[tuple[int, ...]]:

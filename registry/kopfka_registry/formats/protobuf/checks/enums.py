@@ -12,27 +12,27 @@ from kopfka_registry.formats.protobuf.refusal import RefusalError
 
 if TYPE_CHECKING:
     from kopfka_registry.formats.protobuf import elements as e
-    from kopfka_registry.formats.protobuf.checks.context import Context
+    from kopfka_registry.formats.protobuf.checks.context import Context, Place
     from kopfka_registry.formats.protobuf.features import Features
 
 
-def check_enum(context: Context, enum: e.Enum, scope: str, outer: Features, parent: e.Message | None = None) -> None:
-    """Check an enum with its values; `scope` is the full name of what it is declared in."""
-    features = refined(outer, enum.options)
+def check_enum(context: Context, enum: e.Enum, place: Place) -> None:
+    """Check an enum with its values."""
+    features = refined(place.features, enum.options)
     check_title(enum.name, "enum", features, enum.at)
-    check_export(enum, context.file, parent)
+    check_export(enum, context.file, place.parent)
     values = enum.values
     if not values:
         raise RefusalError(f'the enum "{enum.name}" has no value', enum.at)
     context.linked.steps.take(len(values))
-    context.check_options(enum.options, "EnumOptions", scope)
+    context.check_options(enum.options, "EnumOptions", place.scope)
     for value in values:
         check_upper(value.name, "value", refined(features, value.options), value.at)
-        context.check_options(value.options, "EnumValueOptions", scope)
+        context.check_options(value.options, "EnumValueOptions", place.scope)
     if features.enum_type == "OPEN" and values[0].number != 0:
         raise RefusalError(f'the first value of the open enum "{enum.name}" is zero', values[0].at)
     _check_aliases(enum)
-    _check_reserved(enum)
+    _check_reserved(context, enum)
     if option_word(enum.options, "deprecated_legacy_json_field_conflicts") != "true":
         _check_short_names(enum, features)
 
@@ -50,13 +50,14 @@ def _check_aliases(enum: e.Enum) -> None:
         raise RefusalError(f'"{enum.name}" allows aliases and has none: leave allow_alias out', enum.at)
 
 
-def _check_reserved(enum: e.Enum) -> None:
-    ranges, names = Ranges(), set[str]()
+def _check_reserved(context: Context, enum: e.Enum) -> None:
+    bounds = [(item[0], item[-1], reserved.at) for reserved in enum.reserved for item in reserved.ranges]
+    context.linked.steps.take(len(bounds))
+    for first, last, at in bounds:
+        if first > last:
+            raise RefusalError("a reserved range ends before it starts", at)
+    ranges, names = Ranges("reserved range", bounds), set[str]()
     for item in enum.reserved:
-        for bounds in item.ranges:
-            if bounds[0] > bounds[-1]:
-                raise RefusalError("a reserved range ends before it starts", item.at)
-            ranges.add("reserved range", bounds[0], bounds[-1], item.at)
         for name in item.names:
             if name in names:
                 raise RefusalError(f'the name "{name}" is reserved twice', item.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kopfka_registry.formats.protobuf import elements as e
-from kopfka_registry.formats.protobuf.checks.context import option_word
+from kopfka_registry.formats.protobuf.checks.context import Place, option_word
 from kopfka_registry.formats.protobuf.checks.fields import check_field
 from kopfka_registry.formats.protobuf.reader import SCALARS
 from kopfka_registry.formats.protobuf.refusal import RefusalError
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kopfka_registry.formats.protobuf.checks.context import Context
-    from kopfka_registry.formats.protobuf.features import Features
     from kopfka_registry.formats.protobuf.symbols import Symbol
 
 _OPTIONS: Final = frozenset(
@@ -24,10 +23,11 @@ _OPTIONS: Final = frozenset(
 )  # fmt: skip
 
 
-def check_extend(context: Context, extend: e.Extend, scope: str, outer: Features) -> None:
-    """Check extensions of one message; `scope` is the full name of what they are declared in."""
+def check_extend(context: Context, extend: e.Extend, place: Place) -> None:
+    """Check extensions of one message."""
     from kopfka_registry.formats.protobuf.checks.messages import check_message, check_number  # noqa: PLC0415
 
+    scope = place.scope
     extended = context.resolve(extend.name, scope, extend.at, types=False, options=True)
     message = extended.element
     if not isinstance(message, e.Message):
@@ -35,13 +35,14 @@ def check_extend(context: Context, extend: e.Extend, scope: str, outer: Features
     if context.is_proto3 and extended.name not in _OPTIONS:
         raise RefusalError("proto3 extends only the messages of options", extend.at)
     is_set = option_word(message.options, "message_set_wire_format") == "true"
+    extensions = message.extensions
     for field in extend.fields:
-        context.linked.steps.take()
         check_number(field, e.LARGEST_VALUE - 1 if is_set else e.LARGEST_NUMBER)
-        check_field(context, field, scope, outer, extension=True)
+        check_field(context, field, scope, place.features, extension=True)
         if field.label == "required":
             raise RefusalError(f'the extension "{field.name}" cannot be required', field.at)
-        ranges = [item for item in message.extensions if _covers(item, field.number, is_set=is_set)]
+        context.linked.steps.take(sum(len(item.ranges) + len(item.options) for item in extensions))
+        ranges = [item for item in extensions if _covers(item, field.number, is_set=is_set)]
         if not ranges:
             raise RefusalError(f'"{extended.name}" does not leave the number {field.number} to extensions', field.at)
         if is_set and (field.label == "repeated" or field.type in SCALARS):
@@ -49,7 +50,7 @@ def check_extend(context: Context, extend: e.Extend, scope: str, outer: Features
         _check_single(context, field, extended, scope)
         _check_declared(context, field, ranges[0], scope)
         if field.group is not None:
-            check_message(context, field.group, scope, outer)
+            check_message(context, field.group, Place(scope, place.features))
 
 
 def _covers(extensions: e.Extensions, number: int, *, is_set: bool) -> bool:
@@ -75,12 +76,13 @@ def _declarations(extensions: e.Extensions) -> Iterable[dict[str, e.Value]]:
             yield dict(option.value.entries)
 
 
-def check_declarations(extensions: e.Extensions) -> None:
+def check_declarations(context: Context, extensions: e.Extensions) -> None:
     """Check what is declared of the extensions of a range."""
     verification = option_word(extensions.options, "verification")
     numbers: set[int] = set()
     names: set[bytes] = set()
     for declared in _declarations(extensions):
+        context.linked.steps.take(len(extensions.ranges))
         if verification == "UNVERIFIED":
             raise RefusalError("a range that is UNVERIFIED has no declarations", extensions.at)
         number = int(str(declared.get("number", "0")), 0)

@@ -10,7 +10,7 @@ from kopfka_registry.formats.protobuf.features import Features, refined, written
 from kopfka_registry.formats.protobuf.reader import SCALARS
 from kopfka_registry.formats.protobuf.refusal import RefusalError
 from kopfka_registry.formats.protobuf.scalars import RANGES, in_range, number
-from kopfka_registry.formats.protobuf.types import PACKABLE, is_closed
+from kopfka_registry.formats.protobuf.types import PACKABLE
 
 if TYPE_CHECKING:
     from kopfka_registry.formats.protobuf.checks.context import Context
@@ -37,10 +37,13 @@ def check_field(
     symbol = _type(context, field, scope)
     _check_default(context, field, symbol, features)
     if context.is_proto3:
-        _check_proto3(field, symbol)
+        _check_proto3(context, field, symbol)
     _check_options(context, field, symbol)
     if context.file.is_edition and not (parent is not None and parent.is_map_entry):
-        _check_features(field, symbol, features, in_oneof=in_oneof, extension=extension)
+        _check_features(field, symbol, in_oneof=in_oneof, extension=extension)
+        implicit = features.field_presence == "IMPLICIT" and not (field.label or in_oneof or extension)
+        if implicit and symbol is not None and context.linked.is_closed(symbol):
+            raise RefusalError("an enum in a field without presence is open", field.at)
     json_name = field.option("json_name")
     if json_name is not None and (extension or not isinstance(json_name.value, bytes)):
         where = "an extension has no json_name" if extension else "json_name takes a string in quotes"
@@ -61,7 +64,7 @@ def _type(context: Context, field: e.Field, scope: str) -> Symbol | None:
             held = context.resolve(value, scope, field.at)
             element = held.element
             if context.is_proto3 and isinstance(element, e.Enum):
-                _check_open(held, field)
+                _check_open(context, held, field)
             _check_first(held, field)
         return None
     if field.type in SCALARS:
@@ -71,12 +74,17 @@ def _type(context: Context, field: e.Field, scope: str) -> Symbol | None:
 
 def _check_first(symbol: Symbol, field: e.Field) -> None:
     element = symbol.element
-    if isinstance(element, e.Enum) and element.values and element.values[0].number != 0:
+    first = (
+        next((item for item in element.body if isinstance(item, e.EnumValue)), None)
+        if isinstance(element, e.Enum)
+        else None
+    )
+    if first is not None and first.number != 0:
         raise RefusalError("the first value of an enum in a map is zero", field.at)
 
 
-def _check_open(symbol: Symbol, field: e.Field) -> None:
-    if is_closed(symbol):
+def _check_open(context: Context, symbol: Symbol, field: e.Field) -> None:
+    if context.linked.is_closed(symbol):
         raise RefusalError(f'the enum "{symbol.name}" is not open, and proto3 uses only open ones', field.at)
 
 
@@ -92,15 +100,14 @@ def _check_default(context: Context, field: e.Field, symbol: Symbol | None, feat
         raise RefusalError("a message has no default", option.at)
     if features.field_presence == "IMPLICIT" and not field.label:
         raise RefusalError("a field without presence has no default", option.at)
-    _check_default_value(field, symbol, option)
+    _check_default_value(context, field, symbol, option)
 
 
-def _check_default_value(field: e.Field, symbol: Symbol | None, option: e.Option) -> None:
+def _check_default_value(context: Context, field: e.Field, symbol: Symbol | None, option: e.Option) -> None:
     said, value = "the default", option.value
     try:
         if symbol is not None:
-            names = [item.name for item in symbol.element.values] if isinstance(symbol.element, e.Enum) else []
-            if value not in names:
+            if value not in context.value_names(symbol):
                 raise RefusalError(f'{said} takes a value of the enum "{symbol.name}", which has none of this name')
         elif field.type in RANGES:
             if RANGES[field.type][0] == 0 and isinstance(value, str) and value.startswith("-"):
@@ -118,13 +125,13 @@ def _check_default_value(field: e.Field, symbol: Symbol | None, option: e.Option
         raise RefusalError(str(error), option.at) from None
 
 
-def _check_proto3(field: e.Field, symbol: Symbol | None) -> None:
+def _check_proto3(context: Context, field: e.Field, symbol: Symbol | None) -> None:
     if field.label == "required":
         raise RefusalError("proto3 has no required fields", field.at)
     if field.group is not None:
         raise RefusalError("proto3 has no groups", field.at)
     if symbol is not None:
-        _check_open(symbol, field)
+        _check_open(context, symbol, field)
 
 
 def _check_options(context: Context, field: e.Field, symbol: Symbol | None) -> None:
@@ -151,9 +158,7 @@ def _check_options(context: Context, field: e.Field, symbol: Symbol | None) -> N
                     raise RefusalError("edition 2024 has features.(pb.cpp).string_type for it", option.at)
 
 
-def _check_features(
-    field: e.Field, symbol: Symbol | None, features: Features, *, in_oneof: bool, extension: bool
-) -> None:
+def _check_features(field: e.Field, symbol: Symbol | None, *, in_oneof: bool, extension: bool) -> None:
     """Check that the features written on a field of an edition are those of such a field."""
     written = written_features(field.options)
     repeated = field.label == "repeated" or field.map is not None
@@ -178,9 +183,6 @@ def _check_features(
     for name, fault in faults.items():
         if name in written and fault:
             raise RefusalError(f"{fault} has no features.{name} = {written[name]}", field.at)
-    implicit = features.field_presence == "IMPLICIT" and not (repeated or in_oneof or extension)
-    if implicit and symbol is not None and is_closed(symbol):
-        raise RefusalError("an enum in a field without presence is open", field.at)
 
 
 def _has_strings(field: e.Field, symbol: Symbol | None) -> bool:

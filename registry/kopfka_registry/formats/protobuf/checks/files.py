@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopfka_registry.formats.protobuf import elements as e
-from kopfka_registry.formats.protobuf.checks.context import option_word
+from kopfka_registry.formats.protobuf.checks.context import Place, option_word
 from kopfka_registry.formats.protobuf.checks.enums import check_enum
 from kopfka_registry.formats.protobuf.checks.extensions import check_extend
 from kopfka_registry.formats.protobuf.checks.messages import check_message
@@ -33,14 +33,15 @@ def check_file(context: Context) -> None:
         for option in file.options:
             if option.name == "java_multiple_files":
                 raise RefusalError("edition 2024 has features.(pb.java).nest_in_file_class for it", option.at)
+    place = Place(file.package, features)
     for item in file.body:
         match item:
             case e.Message():
-                check_message(context, item, file.package, features)
+                check_message(context, item, place)
             case e.Enum():
-                check_enum(context, item, file.package, features)
+                check_enum(context, item, place)
             case e.Extend():
-                check_extend(context, item, file.package, features)
+                check_extend(context, item, place)
             case e.Service():
                 _check_service(context, item, features)
 
