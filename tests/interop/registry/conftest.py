@@ -8,6 +8,7 @@ import pytest
 
 pytest.register_assert_rewrite("interop.registry.evolution")
 
+from interop.registry import programs  # noqa: E402
 from interop.registry.stack import Stack  # noqa: E402
 from support.processes import running_registry  # noqa: E402
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from interop.conftest import Peer
+    from interop.registry.programs import Program
 
 
 def _running(peer: Peer, factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -30,6 +32,13 @@ def over_kopfka(kopfka: Peer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="session")
 def over_apache_kafka(apache_kafka: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     yield from _running(apache_kafka, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[Program]:
+    program = programs.node()
+    yield program
+    program.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import importlib
 import importlib.util
@@ -33,8 +34,26 @@ def sole(text: str, imports: Mapping[str, str] | None = None) -> Any:
     return next(iter(classes(text, imports).values()))
 
 
+def described(text: str, imports: Mapping[str, str] | None = None, file: str = "main.proto") -> str:
+    """Return the FileDescriptorSet of a file and what it imports, in base64."""
+    return base64.b64encode(_described(file, text, tuple((imports or {}).items())).SerializeToString()).decode()
+
+
 @functools.cache
 def _compiled(file: str, text: str, imports: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    files = _described(file, text, imports).file
+    pool = descriptor_pool.DescriptorPool()
+    for each in files:
+        pool.Add(each)
+    ordered = [pool.FindFileByName(each.name) for each in reversed(files)]
+    return {
+        message.full_name: message_factory.GetMessageClass(message)
+        for each in ordered
+        for message in each.message_types_by_name.values()
+    }
+
+
+def _described(file: str, text: str, imports: tuple[tuple[str, str], ...]) -> descriptor_pb2.FileDescriptorSet:
     if importlib.util.find_spec("grpc_tools") is None:
         lacking("protoc is needed: pip install grpcio-tools")
     compiler = importlib.import_module("grpc_tools.protoc")
@@ -46,18 +65,12 @@ def _compiled(file: str, text: str, imports: tuple[tuple[str, str], ...]) -> dic
             path.write_text(content, encoding="utf-8")
         out = Path(folder, "out.bin")
         options = ["--include_imports", f"--descriptor_set_out={out}"]
-        assert compiler.main(["protoc", f"-I{folder}", *(f"-I{each}" for each in known), *options, file]) == 0, text
-        described = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
-    pool = descriptor_pool.DescriptorPool()
-    for each in described.file:
+        roots = [f"-I{each}" for each in (folder, *known)]
+        assert compiler.main(["protoc", *roots, *options, file]) == 0, text
+        found = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
+    for each in found.file:
         _forget_json_names(each.message_type)
-        pool.Add(each)
-    ordered = [pool.FindFileByName(each.name) for each in reversed(described.file)]
-    return {
-        message.full_name: message_factory.GetMessageClass(message)
-        for each in ordered
-        for message in each.message_types_by_name.values()
-    }
+    return found
 
 
 def _forget_json_names(messages: Any) -> None:

@@ -85,6 +85,11 @@ def read(deserialize: Callable[..., Any], topic: str, message: Message) -> Any:
     return deserialize(message.value(), SerializationContext(topic, MessageField.VALUE, message.headers() or []))
 
 
+def as_headers(headers: dict[str, bytes]) -> Headers:
+    """Return headers that a program of another language has by name."""
+    return list(headers.items())
+
+
 def schema_id(value: bytes | None) -> int:
     """Return the id that the first five bytes of a value name."""
     assert value is not None
