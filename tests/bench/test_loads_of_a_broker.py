@@ -100,11 +100,14 @@ def test_a_group_of_kip_848_has_all_partitions_after_each_replacement(bootstrap:
 
 
 def test_many_partitions_are_filled_alike(bootstrap: str) -> None:
-    create_topic(bootstrap, "many-0", 13)
-    count = fill_partitions(bootstrap, [("many-0", 13)], megabytes=2)
-    assert count == 13 * 2 * BATCH_RECORDS
-    job = librdkafka.Job("many-0", count, partitions=tuple(range(13)))
-    assert librdkafka.consume(go, bootstrap, job) > 0
+    topics = [("many-0", 13), ("many-1000", 2)]
+    for topic, partitions in topics:
+        create_topic(bootstrap, topic, partitions)
+    count = fill_partitions(bootstrap, topics, megabytes=2)
+    assert count == 15 * 2 * BATCH_RECORDS
+    for topic, partitions in topics:
+        job = librdkafka.Job(topic, partitions * 2 * BATCH_RECORDS, partitions=tuple(range(partitions)))
+        assert librdkafka.consume(go, bootstrap, job) > 0
 
 
 def test_acks_all_waits_for_no_sync_while_it_is_told_so(tmp_path: Path) -> None:

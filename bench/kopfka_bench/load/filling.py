@@ -19,14 +19,14 @@ _AT_ONCE = 10  # partitions of a request
 def fill_partitions(bootstrap: str, topics: Sequence[tuple[str, int]], *, megabytes: float) -> int:
     """Append so many MB in all, the same to each partition of topics (name, partitions); return how many records."""
     batch = batch_of(BATCH_RECORDS, RECORD_BYTES)
-    frames = [
-        produce_frame(topic, dict.fromkeys(range(first, min(first + _AT_ONCE, count)), batch))
-        for topic, count in topics
-        for first in range(0, count, _AT_ONCE)
-    ]
     partitions = sum(count for _, count in topics)
     turns = max(1, round(megabytes * 1e6 / (partitions * BATCH_RECORDS * RECORD_BYTES)))
-    closed_loop(lambda: None, bootstrap, [frames], Load(window=_WINDOW, total=turns * len(frames)))
+    for topic, count in topics:
+        frames = [
+            produce_frame(topic, dict.fromkeys(range(first, min(first + _AT_ONCE, count)), batch))
+            for first in range(0, count, _AT_ONCE)
+        ]
+        closed_loop(lambda: None, bootstrap, [frames], Load(window=_WINDOW, total=turns * len(frames)))
     return turns * partitions * BATCH_RECORDS
 
 

@@ -46,7 +46,7 @@ def closed_loop(
 ) -> Answers:  # fmt: skip
     """Send a connection's frames over and over with so many in flight, for so long or until so many were sent.
 
-    `frames` has a list for each connection.
+    `frames` has a list for each connection, all with the error code in the same place of their answers.
     """
     left = load.total or 1 << 60
     ends = 0.0
