@@ -41,6 +41,13 @@ def node() -> Iterator[Program]:
     program.close()
 
 
+@pytest.fixture(scope="session")
+def go() -> Iterator[Program]:
+    program = programs.go()
+    yield program
+    program.close()
+
+
 @pytest.fixture
 def stack(over_kopfka: Stack) -> Stack:
     """Give the registry over the bundled broker, for what is the registry's alone."""

@@ -61,7 +61,7 @@ class Program:
 
 def node() -> Program:
     """Start the program of Node's clients."""
-    node_, npm = need_command("node", "install Node 20 or newer"), need_command("npm", "install npm")
+    node_, npm = need_command("node", "install Node 18 or newer"), need_command("npm", "install npm")
     source = HERE / "node" / "registry"
     files = [source / name for name in ("package.json", "package-lock.json", ".npmrc")]
 
@@ -72,6 +72,19 @@ def node() -> Program:
 
     folder = built_once(f"node-registry-{digest(*files)}", install)
     return Program(["env", f"INTEROP_MODULES={folder}/node_modules", node_, str(source / "registry.mjs")])
+
+
+def go() -> Program:
+    """Start the program of Go's client."""
+    go_ = need_command("go", "install Go 1.26 or newer")
+    source = HERE / "go"
+    files = [source / name for name in ("go.mod", "go.sum", "registry/main.go")]
+    options = ["-mod=readonly", "-trimpath"]
+    folder = built_once(
+        f"go-registry-{digest(*files)}",
+        lambda out: run_builder([go_, "build", *options, "-o", str(out / "registry"), "./registry"], source),
+    )
+    return Program([str(folder / "registry")])
 
 
 def _packed(value: Any) -> Any:
