@@ -2,8 +2,8 @@
 
 As Confluent's registry does it: names in full with a dot before them, fields and values by number, options by name,
 imports and reserved ranges in order, custom options as one message each, maps written as maps, proto2 not written.
-Where it would make of a schema what is none or another (rounded numbers, a negative value before the zero of an open
-enum, two messages where one may stand), this does not follow.
+Where it would make of a schema what is none or another (rounded numbers, a negative value before the zero that an enum
+starts with, two messages where one may stand), this does not follow.
 """
 
 from __future__ import annotations
@@ -106,13 +106,12 @@ class _Normalizer:
         return f"map<{key}, {value if value in SCALARS else self._name(value, scope)}>"
 
     def _enum(self, enum: e.Enum, outer: str) -> e.Enum:
-        name = f"{outer}.{enum.name}" if outer else enum.name
         values = [replace(value, options=tuple(self._options(value.options, outer))) for value in enum.values]
         self._linked.steps.take(len(values))
+        zero_first = values[0].number == 0
         values.sort(key=lambda value: (value.number, value.name))
-        symbol = self._linked.anywhere(name)
-        if symbol is not None and not self._linked.is_closed(symbol):
-            # the first value of an open enum is zero
+        if zero_first:
+            # the first value is the default, and has to be zero where the enum is open or in a map
             values.sort(key=lambda value: value.number != 0)
         return replace(enum, body=(*_reserved(enum.reserved), *self._options(enum.options, outer), *values))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from kopfka_registry.formats.protobuf.elements import File, Option
     from kopfka_registry.formats.protobuf.symbols import Linked
 
-_BASE64: Final = re.compile(r"\s*[A-Za-z0-9+/\s]+={0,2}\s*")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]*+={0,2}\s*+")
+_SHORT: Final = 20_000
+"""Characters of an imported file that is kept for the next schema that imports it."""
 _DEFAULT_NAME: Final = "default"
 """What a described file is called, as in Confluent's registry."""
 
@@ -114,7 +117,7 @@ class ProtobufFormat:
         steps = Steps()
         written = text
         try:
-            if _BASE64.fullmatch(text):
+            if text.strip() and _BASE64.fullmatch(text):
                 written = _text_of_descriptor(text, references, steps)
             file = read_file(written, steps)
             files = load(file, references, lambda other: _read(other, references, steps), steps)
@@ -124,14 +127,25 @@ class ProtobufFormat:
             schema.canonical  # noqa: B018
         except RefusalError as error:
             raise InvalidSchemaError(placed(str(error), written, error.at)) from None
+        except RecursionError:
+            raise SchemaTooComplexError("the schema is nested too deeply") from None
         return schema
 
 
 def _read(text: str, references: Mapping[str, str], steps: Steps) -> File:
     """Read a file that is imported."""
     if _BASE64.fullmatch(text):
-        text = _text_of_descriptor(text, references, steps)
-    return read_file(text, steps)
+        return read_file(_text_of_descriptor(text, references, steps), steps)
+    if len(text) > _SHORT:
+        return read_file(text, steps)
+    steps.take(len(text) // 16)
+    return _short_file(text)
+
+
+@functools.lru_cache(maxsize=128)
+def _short_file(text: str) -> File:
+    """Read a file that is imported by many, perhaps: it is kept once for all of them."""
+    return read_file(text, Steps())
 
 
 def _text_of_descriptor(text: str, references: Mapping[str, str], steps: Steps) -> str:

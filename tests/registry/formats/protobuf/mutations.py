@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|[A-Za-z_]\w*|[0-9][\w.]*|\s+|.', re.DOTALL)
 _NUMBERS = ("0", "1", "2", "3", "7", "0x10", "017", "100", "19000", "536870911", "536870912", "2147483647")
 _WORDS = ("message", "enum", "optional", "repeated", "required", "oneof", "map", "reserved", "extensions", "max",
-          "group", "int32", "string", "bool", "float", "bytes", "option", "deprecated", "true", "default",
-          "json_name", "packed", "stream", "features", "IMPLICIT", "EXPLICIT", "CLOSED", "DELIMITED", "export", "local")  # fmt: skip
+          "group", "int32", "string", "bool", "float", "bytes", "option", "deprecated", "true", "default", "json_name",
+          "packed", "stream", "features", "IMPLICIT", "EXPLICIT", "CLOSED", "DELIMITED", "export",
+          "local")  # fmt: skip
 
 
 def mutated(text: str, chance: random.Random) -> str:

@@ -162,7 +162,12 @@ def test_numbers_lose_nothing() -> None:
     ]  # fmt: skip
 
 
-def test_an_open_enum_keeps_its_zero_first() -> None:
+def test_an_enum_that_starts_with_zero_keeps_it_first() -> None:
+    """Confluent's registry puts negative values before it, which changes the default; proto3 refuses such an enum."""
+    assert normal("enum E { A = 0; C = 2; B = -1; } message M { map<string, E> m = 1; }").endswith(
+        "enum E {\n  A = 0;\n  B = -1;\n  C = 2;\n}\n"
+    )
+    assert normal("enum E { C = 2; A = 0; B = -1; }").endswith("enum E {\n  B = -1;\n  A = 0;\n  C = 2;\n}\n")
     assert normal('syntax = "proto3"; enum E { A = 0; C = 2; B = -1; }').splitlines()[3:6] == [
         "  A = 0;", "  B = -1;", "  C = 2;",
     ]  # fmt: skip

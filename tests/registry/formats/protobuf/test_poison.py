@@ -167,6 +167,10 @@ def _worked_on(text: str, references: dict[str, str]) -> None:
 @example("\ufeffmessage M {}")
 @example('message M { optional string s = 1 [default = "\\uD83D\\uDE00\\U0010FFFF\\udc00"]; }')
 @example("\x00")
+@example(" " * 400_000 + ";")
+@example("A " * 400_000 + "!")
+@example("")
+@example(" \n")
 def test_any_text(text: str) -> None:
     _worked_on(text, {})
 

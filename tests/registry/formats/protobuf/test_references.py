@@ -113,6 +113,11 @@ def test_known_files_can_be_registered_themselves() -> None:
             assert FORMAT.parse(text, {}).name is not None
 
 
+def test_an_imported_file_is_kept_once_for_all_that_import_it() -> None:
+    one, other = (FORMAT.parse(MAIN.replace("M", name), {"a.proto": A, "b.proto": B}) for name in ("One", "Two"))
+    assert one._files["a.proto"] is other._files["a.proto"]
+
+
 def test_importing_the_room_is_cheap() -> None:
     """The runtime is imported when a descriptor is made or read, or a file of it is needed."""
     code = "import sys, kopfka_registry.formats.protobuf; sys.exit('google.protobuf' in sys.modules)"
