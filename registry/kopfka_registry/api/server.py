@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,9 +27,16 @@ async def root(request: Request) -> Response:
 
 
 @router.get("/contexts")
-async def list_contexts(request: Request, offset: Offset = 0, limit: Limit = -1) -> Response:
+async def list_contexts(
+    request: Request,
+    *,
+    prefix: Annotated[str, Query(alias="contextPrefix", description="Beginning of their names.")] = "",
+    offset: Offset = 0,
+    limit: Limit = -1,
+) -> Response:
     """List the contexts."""
-    return answer(request, page(instance_of(request).registry.state.contexts(), offset, limit))
+    found = [each for each in instance_of(request).registry.state.contexts() if each.startswith(prefix)]
+    return answer(request, page(found, offset, limit))
 
 
 @router.get("/v1/metadata/id")

@@ -119,7 +119,7 @@ def test_contexts(call, name):
     context = f".{name}"
     made = call("CreateSchema", name, schema(R), within=context)
     assert (made["subject"], made["id"]) == (f":{context}:{name}", 1)
-    assert context in call("Contexts")
+    assert call("Contexts", contextPrefix=context) == [context]
     assert call("Subjects", within=context) == [f":{context}:{name}"]
     assert json.loads(call("SchemaByID", 1, within=context)["schema"]) == R
     assert failing(call, "SchemaByVersion", f"{name}-none", 1, within=context) == (404, 40401)

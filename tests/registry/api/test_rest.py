@@ -37,6 +37,10 @@ def test_the_loop_of_a_schema(rest, subject):
     assert rest("GET", f"/schemas/ids/{number}/schema").body == json.loads(ONE)
     assert rest("GET", f"/schemas/ids/{number}/subjects?subject={subject}").body[-1:] != []
     assert {"subject": subject, "version": 1} in rest("GET", f"/schemas/ids/{number}/versions").body
+    assert rest("GET", f"/schemas/ids/{number}").body["id"] == number
+    for listed in ("subjects", "versions"):
+        every = rest("GET", f"/schemas/ids/{number}/{listed}").body
+        assert rest("GET", f"/schemas/ids/{number}/{listed}?offset=1&limit=1").body == every[1:2]
     version = rest("GET", f"/subjects/{subject}/versions/1").body
     assert (version["subject"], version["id"], version["version"], version["schema"]) == (subject, number, 1, ONE)
     assert "schemaType" not in version
@@ -208,6 +212,7 @@ def test_modes(rest, subject):
 def test_contexts_by_their_own_paths(rest, subject):
     assert rest("POST", f"/contexts/.paths/subjects/{subject}/versions", {"schema": ONE}).body["id"] == 1
     assert rest("GET", f"/subjects/:.paths:{subject}/versions").body == [1]
+    assert rest("GET", "/contexts?contextPrefix=.path").body == [".paths"]
     assert rest("GET", "/contexts/.paths/subjects").body == [f":.paths:{subject}"]
     assert rest("GET", "/contexts/:.paths:/schemas/ids/1").body["schema"] == ONE
     assert rest("GET", "/schemas/ids/1?subject=:.paths:").body["schema"] == ONE

@@ -53,6 +53,7 @@ var params = map[string]func(any) sr.Param{
 	"format":          func(value any) sr.Param { return sr.Format(value.(string)) },
 	"subjectPrefix":   func(value any) sr.Param { return sr.SubjectPrefix(value.(string)) },
 	"subject":         func(value any) sr.Param { return sr.Subject(value.(string)) },
+	"contextPrefix":   func(value any) sr.Param { return sr.ContextPrefix(value.(string)) },
 	"offset":          func(value any) sr.Param { return sr.Offset(int(value.(float64))) },
 	"limit":           func(value any) sr.Param { return sr.Limit(int(value.(float64))) },
 }
@@ -70,8 +71,10 @@ func main() {
 		}
 		if err != nil {
 			err = out.Encode(map[string]any{"error": told(err)})
-		} else {
-			err = out.Encode(map[string]any{"ok": result})
+		} else if text, lacking := json.Marshal(result); lacking == nil {
+			err = out.Encode(map[string]any{"ok": json.RawMessage(text)})
+		} else { // a level that an answer does not name has no text
+			err = out.Encode(map[string]any{"ok": fmt.Sprintf("%+v", result)})
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -102,9 +105,11 @@ func answer(asked question) (any, error) {
 	if asked.Context != "" {
 		ctx = sr.InContext(ctx, asked.Context)
 	}
+	var given []sr.Param
 	for name, value := range asked.Params {
-		ctx = sr.WithParams(ctx, params[name](value))
+		given = append(given, params[name](value))
 	}
+	ctx = sr.WithParams(ctx, given...)
 	return call(client, ctx, asked)
 }
 
