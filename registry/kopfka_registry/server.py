@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from kopfka_registry.api.app import make_app
 from kopfka_registry.api.instance import Instance
-from kopfka_registry.errors import StoreTimeoutError
 from kopfka_registry.leadership.election import Leadership
 from kopfka_registry.leadership.forwarding import Forwarder
 from kopfka_registry.leadership.identity import Identity
@@ -26,7 +25,7 @@ from kopfka_wire.client.cluster import Cluster
 from kopfka_wire.client.settings import client_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from kopfka_registry.security.tls import Tls
     from kopfka_registry.settings import Listen, Settings
@@ -48,31 +47,56 @@ async def serve(settings: Settings, health: Health, stop: asyncio.Event) -> None
     authentication = Authentication(security, tls) if security.methods else None
     sockets = [(listen, _bind(listen)) for listen in settings.listeners]
     client = client_settings(settings.kafka, client_id=f"sr-{settings.host}-{settings.port}")
-    async with Cluster(client) as cluster, _instance(settings, tls, cluster, health) as instance:
-        from kopfka_registry.security.serving import serve_http  # noqa: PLC0415 - not before the topic is read
+    async with Cluster(client) as cluster, _store(settings, cluster, health) as store:
+        cluster_id = await _unless(stop, _start(settings, cluster, store))
+        if cluster_id is None:
+            return
+        async with _instance(settings, tls, cluster, store, cluster_id) as instance:
+            from kopfka_registry.security.serving import serve_http  # noqa: PLC0415 - not before the topic is read
 
-        app = make_app(
-            instance, allowed_origins=settings.allowed_origins, security=security, authentication=authentication
-        )
-        await serve_http(app, sockets, security.limits, stop, tls=tls, authentication=authentication)
+            app = make_app(
+                instance, allowed_origins=settings.allowed_origins, security=security, authentication=authentication
+            )
+            await serve_http(app, sockets, security.limits, stop, tls=tls, authentication=authentication)
 
 
 @contextlib.asynccontextmanager
-async def _instance(settings: Settings, tls: Tls | None, cluster: Cluster, health: Health) -> AsyncIterator[Instance]:
+async def _store(settings: Settings, cluster: Cluster, health: Health) -> AsyncIterator[Store]:
     store = Store(cluster, settings.topic, timeout=settings.timeout, replication_factor=settings.replication_factor)
     health.add_readiness("topic", store.unready)
     try:
-        async with asyncio.timeout(settings.init_timeout):
-            cluster_id = await cluster.check()
-    except TimeoutError:
-        raise StoreTimeoutError(
-            f"no answer from Kafka at {settings.kafka['bootstrap.servers']} within {settings.init_timeout:g} s "
-            "(kafkastore.init.timeout.ms)"
-        ) from None
+        yield store
+    finally:
+        await store.close()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, str]) -> str | None:
+    """Return what comes of work, None where the process is to stop before it is done."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait({working})
+    return None if working.cancelled() else working.result()
+
+
+async def _start(settings: Settings, cluster: Cluster, store: Store) -> str:
+    """Connect to the cluster and read the topic; return the cluster's id."""
+    # within kafkastore.init.timeout.ms; what it fails with then says why
+    await cluster.retrying(cluster.node_ids, what="connecting to Kafka", seconds=settings.init_timeout)
+    cluster_id = await cluster.check()
     await store.start()
     # what was read lives as long as the process: the garbage collector needs not to look at it again
     gc.collect()
     gc.freeze()
+    return cluster_id
+
+
+@contextlib.asynccontextmanager
+async def _instance(
+    settings: Settings, tls: Tls | None, cluster: Cluster, store: Store, cluster_id: str
+) -> AsyncIterator[Instance]:
     leadership = Leadership(
         cluster,
         store,
@@ -100,7 +124,6 @@ async def _instance(settings: Settings, tls: Tls | None, cluster: Cluster, healt
     finally:
         await leadership.close()
         await forwarder.close()
-        await store.close()
 
 
 def _bind(listen: Listen) -> socket.socket:

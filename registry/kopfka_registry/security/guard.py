@@ -13,6 +13,7 @@ from kopfka_registry.errors import NotPermittedError, SubjectNotFoundError
 from kopfka_registry.names import DEFAULT_CONTEXT, LATEST, Subject, context_of, within
 from kopfka_registry.security.rights import Right
 from kopfka_registry.security.view import View
+from kopfka_registry.service.modes import Mode, Modes
 from kopfka_registry.service.parsing import MOST_REFERENCES, Parser
 from kopfka_registry.service.registry import Registry
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kopfka_registry.models import Config, Reference
     from kopfka_registry.names import Version
     from kopfka_registry.security.view import Permit
-    from kopfka_registry.service.modes import Mode
     from kopfka_registry.service.registering import Wanted
     from kopfka_registry.store.content import Content, Registered
     from kopfka_registry.store.state import State
@@ -37,7 +37,7 @@ class Guarded(Registry):
         self._registry = registry
         self._permit = permit
         self.parser = self._parser = _GuardedParser(registry, permit)
-        self.modes = registry.modes
+        self.modes = Modes(lambda: self.state)
 
     @property
     def state(self) -> State:
