@@ -68,6 +68,8 @@ class _Decoder:
             if file.edition not in _EDITIONS:
                 raise RefusalError(f"the edition {file.edition} is not known")
             self._syntax = _EDITIONS[file.edition]
+        elif self._syntax not in ("", "proto2", "proto3"):
+            raise RefusalError(f"the syntax {self._syntax[:50]!r} is not known: proto2 and proto3 are")
 
     def file(self) -> e.File:
         file = self._file

@@ -194,6 +194,13 @@ def test_damaged_descriptors(seed: int, changes: int) -> None:
     _worked_on(base64.b64encode(bytes(content)).decode(), imported)
 
 
+@pytest.mark.parametrize("syntax", ["\0roto3", "proto4", "2023"])
+def test_descriptors_of_no_known_syntax(syntax: str) -> None:
+    file = descriptor_pb2.FileDescriptorProto(name="x", syntax=syntax)
+    with pytest.raises(InvalidSchemaError, match="is not known"):
+        FORMAT.parse(base64.b64encode(file.SerializeToString()).decode(), {})
+
+
 def test_descriptors_that_nest_and_repeat() -> None:
     file = descriptor_pb2.FileDescriptorProto(name="x", syntax="proto3")
     message = file.message_type.add(name="M")
