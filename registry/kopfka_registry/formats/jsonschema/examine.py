@@ -186,10 +186,10 @@ def _note(schema: Json, base: str, draft: Draft, here: Step, findings: Findings)
         else:
             findings.resources.append((base, schema))
     if draft.modern:
-        for keyword in ("$anchor", "$dynamicAnchor"):
-            if keyword in schema:
-                findings.anchors.append((base, schema[keyword], schema))
+        if "$anchor" in schema:
+            findings.anchors.append((base, schema["$anchor"], schema))
         if draft is draft.DRAFT_2020_12 and "$dynamicAnchor" in schema:
+            findings.anchors.append((base, schema["$dynamicAnchor"], schema))
             findings.dynamic.append((base, schema["$dynamicAnchor"], schema))
         if draft is draft.DRAFT_2019_09 and schema.get("$recursiveAnchor") is True:
             findings.dynamic.append((base, "", schema))

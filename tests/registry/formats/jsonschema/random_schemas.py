@@ -218,7 +218,7 @@ def _dropping(schema: Any) -> st.SearchStrategy[Any]:
 def mended(schema: Any) -> Any:
     """Return a schema without what the module leaves out, which a step may have brought about.
 
-    And without `additionalItems` beside a boolean `items`: both are good, but the library cannot count that.
+    And without keywords beside a boolean `items` that are good there, but that the library cannot count with.
     """
     if isinstance(schema, list):
         return [mended(each) for each in schema]
@@ -236,6 +236,8 @@ def mended(schema: Any) -> Any:
         del schema["required"]
     if isinstance(schema.get("items"), bool):
         schema.pop("additionalItems", None)
+        if "prefixItems" not in schema:
+            schema.pop("unevaluatedItems", None)
     if "oneOf" in schema:
         kinds = [_kind(part) for part in schema["oneOf"]]
         if None in kinds or len(set(kinds)) < len(kinds):
