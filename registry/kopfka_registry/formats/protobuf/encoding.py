@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import contextlib
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -156,20 +157,29 @@ def raw_fields(content: bytes) -> Iterable[tuple[int, int, int | bytes]]:
         RefusalError: the bytes are cut short, or no message.
     """
     position = 0
+    while position < len(content):
+        number, wire_type, value, position = _field(content, position)
+        yield number, wire_type, value
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """Refuse bytes that end within something."""
     try:
-        while position < len(content):
-            head, position = _varint(content, position)
-            number, wire_type = head >> 3, head & 7
-            value: int | bytes
-            if wire_type == START:
-                end = _end_of_group(content, position, number)
-                value = content[position : end[0]]
-                position = end[1]
-            else:
-                value, position = _value(content, position, wire_type)
-            yield number, wire_type, value
+        yield
     except (IndexError, struct.error):
         raise RefusalError("the descriptor's options are cut short") from None
+
+
+@_whole()
+def _field(content: bytes, position: int) -> tuple[int, int, int | bytes, int]:
+    head, position = _varint(content, position)
+    number, wire_type = head >> 3, head & 7
+    if wire_type == START:
+        end, following = _end_of_group(content, position, number)
+        return number, wire_type, content[position:end], following
+    value, position = _value(content, position, wire_type)
+    return number, wire_type, value, position
 
 
 def _value(content: bytes, position: int, wire_type: int) -> tuple[int | bytes, int]:
@@ -220,7 +230,8 @@ def _unpacked(field: FieldType, content: bytes) -> Iterable[int]:
     wire_type = bare_scalar(field.scalar, 0)[0]
     position = 0
     while position < len(content):
-        value, position = _value(content, position, wire_type)
+        with _whole():
+            value, position = _value(content, position, wire_type)
         assert isinstance(value, int)
         yield value
 

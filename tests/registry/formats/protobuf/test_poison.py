@@ -194,6 +194,17 @@ def test_damaged_descriptors(seed: int, changes: int) -> None:
     _worked_on(base64.b64encode(bytes(content)).decode(), imported)
 
 
+@pytest.mark.parametrize(
+    "descriptor",
+    [  # packed values of a custom option that end within one: a number, a fixed one
+        "Cgf1ZWZhdWx0Gg1vcHRpb25zLnByb3RvQhiKtRgJ7bUYCQAAAHC1GICAgICAgICCgAE=",
+    ],
+)
+def test_options_that_are_cut_short(descriptor: str) -> None:
+    with pytest.raises(InvalidSchemaError, match="cut short"):
+        FORMAT.parse(descriptor, corpus.imported())
+
+
 @pytest.mark.parametrize("syntax", ["\0roto3", "proto4", "2023"])
 def test_descriptors_of_no_known_syntax(syntax: str) -> None:
     file = descriptor_pb2.FileDescriptorProto(name="x", syntax=syntax)
