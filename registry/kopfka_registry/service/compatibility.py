@@ -86,8 +86,9 @@ def _differences(level: Level, kind: str, new: ParsedSchema, old: Former) -> lis
     if kind != old.type:
         return [f"Incompatible because of different schema type: {kind} follows {old.type}"]
     said: list[str] = []
-    if level.backward:
-        said += [each.told("new", "old") for each in new.differences(old.schema)]
+    # of a full level, Confluent's registry tells first what old code cannot read
     if level.forward:
         said += [each.told("old", "new") for each in old.schema.differences(new)]
+    if level.backward:
+        said += [each.told("new", "old") for each in new.differences(old.schema)]
     return list(dict.fromkeys(said))

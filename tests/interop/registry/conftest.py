@@ -48,6 +48,13 @@ def go() -> Iterator[Program]:
     program.close()
 
 
+@pytest.fixture(scope="session")
+def java() -> Iterator[Program]:
+    program = programs.java()
+    yield program
+    program.close()
+
+
 @pytest.fixture
 def stack(over_kopfka: Stack) -> Stack:
     """Give the registry over the bundled broker, for what is the registry's alone."""

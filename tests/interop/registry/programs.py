@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kopfka_bench.brokers.cache import built_once, digest, run_builder
-from support.prerequisites import need_command
+from kopfka_bench.brokers.java import LAUNCH_FLAGS
+from support.prerequisites import need_command, need_java
 
 HERE = Path(__file__).parents[1]
 
@@ -85,6 +86,23 @@ def go() -> Program:
         lambda out: run_builder([go_, "build", *options, "-o", str(out / "registry"), "./registry"], source),
     )
     return Program([str(folder / "registry")])
+
+
+def java() -> Program:
+    """Start the program of Java's clients."""
+    need_java()
+    source = HERE / "registry" / "java"
+    pom, files = source / "pom.xml", sorted(source.glob("*.java"))
+    goal = ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies"]
+    libraries = built_once(f"java-registry-{digest(pom)}", lambda out: run_builder([*goal, f"-DoutputDirectory={out}"]))
+    flags = ["-nowarn", "-proc:none", "--release", "17", "-cp", f"{libraries}/*"]
+    classes = built_once(
+        f"java-registry-classes-{digest(pom, *files)}",
+        lambda out: run_builder(["javac", *flags, "-d", str(out), *map(str, files)]),
+    )
+    # Flink's decoder reaches into Java's own classes
+    opened = ["--add-opens", "java.base/java.util=ALL-UNNAMED", "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
+    return Program(["java", "-Xmx256m", *LAUNCH_FLAGS, *opened, "-cp", f"{classes}:{libraries}/*", "RegistryClients"])
 
 
 def _packed(value: Any) -> Any:

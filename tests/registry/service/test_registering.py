@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,7 @@ from kopfka_registry.models import Config, Metadata, Rule, RuleSet
 from kopfka_registry.service.compatibility import Level
 from kopfka_registry.service.modes import Mode
 from kopfka_registry.service.registering import Wanted
+from kopfka_registry.store.records import Entry, SchemaKey
 from registry.harness import Setup
 from registry.service.schemas import ONE, OTHER, TWO, record
 
@@ -76,6 +78,14 @@ async def test_levels_of_subject_and_server(level, allowed):
         else:
             with pytest.raises(IncompatibleSchemaError):
                 await setup.register("s", OTHER)
+
+
+async def test_a_full_level_tells_first_what_old_code_cannot_read():
+    """As Confluent's SchemaValidatorBuilder.mutualReadStrategy has it."""
+    setup = Setup(Level.FULL)
+    await setup.register("s", record(x="int"))
+    with pytest.raises(IncompatibleSchemaError, match=r"'x' at path .* in the old schema .*'y' at path .* in the new"):
+        await setup.register("s", record(y="int"))
 
 
 async def test_transitive_levels_look_at_all_versions():
@@ -165,6 +175,24 @@ async def test_names_that_no_subject_has(subject):
 async def test_what_is_no_schema_is_refused(text):
     with pytest.raises(InvalidSchemaError):
         await Setup().register("s", text)
+
+
+async def test_defaults_are_checked_where_a_new_schema_is_normalised():
+    """As in Confluent's registry, which by default takes a default that does not fit (AvroSchemaProvider)."""
+    text = record(x=("int", "none"))
+    assert (await Setup().register("s", text)).version == 1
+    with pytest.raises(InvalidSchemaError):
+        await Setup().register("s", text, normalize=True)
+
+
+async def test_a_version_that_cannot_be_read_is_named():
+    setup = Setup()
+    await setup.register("s", ONE)
+    kept = setup.log.state.version("s", 1)
+    broken = replace(kept, content=replace(kept.content, text="{"))
+    await setup.log.write([Entry(SchemaKey("s", 1)), Entry(SchemaKey("s", 1), broken)])
+    with pytest.raises(InvalidSchemaError, match="version 1 of s cannot be compared"):
+        await setup.register("s", TWO)
 
 
 async def test_unknown_language():
