@@ -60,6 +60,15 @@ class ParsedSchema(Protocol):
     def formatted(self, form: str) -> str:
         """Return the text in a form of the API's parameter `format`; the canonical one where `form` is not known."""
 
+    def check_defaults(self) -> None:
+        """Make sure that the defaults of fields fit their types; asked of new schemas that are to be normalised.
+
+        Languages in which a default is no more than a remark let all pass.
+
+        Raises:
+            InvalidSchemaError: one does not fit.
+        """
+
     def inline_tags(self) -> Mapping[str, set[str]]:
         """Return the tags that the text itself gives to its fields (`confluent:tags`), by the field's path."""
 

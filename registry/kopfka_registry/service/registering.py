@@ -123,6 +123,8 @@ async def register(
     wanted = with_settings(config, wanted, former)
     check_rules(wanted.rule_set)
     content, parsed = await canonical(holder, subject, wanted, config, normalize=normalize)
+    if (normalize or config.normalize) and not importing:
+        parsed.check_defaults()
 
     there = found_under(state, subject, content)
     if there is not None and (wanted.id is None or wanted.id == there.id):
@@ -181,12 +183,18 @@ async def differences(
         return []
     counted = former if level.transitive else former[-1:]
     context = context_of(subject)
-    old = [
-        Former(each.version, each.content.type, await holder.parser.parse(context, each.content)) for each in counted
-    ]
+    old = [await _former(holder, context, each) for each in counted]
     said = check(level, content.type, parsed, old)
     validate = "true" if config.validate_fields else "false"
     return [*said, f"{{validateFields: '{validate}', compatibility: '{level.value}'}}"] if said else []
+
+
+async def _former(holder: Holder, context: str, registered: Registered) -> Former:
+    try:
+        parsed = await holder.parser.parse(context, registered.content)
+    except InvalidSchemaError as error:  # another registry, or a former release, took what this one does not read
+        raise type(error)(f"version {registered.version} of {registered.subject} cannot be compared: {error}") from None
+    return Former(registered.version, registered.content.type, parsed)
 
 
 def _next_version(state: State, subject: str, wanted: Wanted, *, importing: bool) -> Version:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import contextlib
+import math
 import struct
 from typing import TYPE_CHECKING, Final
 
