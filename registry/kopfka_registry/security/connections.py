@@ -11,7 +11,7 @@ import asyncio
 import http
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import uvicorn
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
     from kopfka_registry.security.settings import Limits
@@ -84,11 +85,15 @@ class Crowd:
                 connection.cut()
 
     async def run(self) -> None:
-        """Sweep, for as long as the server lives."""
+        """Sweep until it is cancelled; then cut off whoever is left."""
         pause = min(1.0, self.limits.idle_seconds / 4)
-        while True:
-            await asyncio.sleep(pause)
-            self.sweep()
+        try:
+            while True:
+                await asyncio.sleep(pause)
+                self.sweep()
+        finally:
+            for connection in list(self._waiting):
+                connection.cut()
 
 
 class Connection(HttpToolsProtocol):
@@ -110,6 +115,7 @@ class Connection(HttpToolsProtocol):
         self._unread = 0  # bytes that came since the parser last made anything of them
         self._choked = False
         self._backlog = 0
+        self._running: RequestResponseCycle | None = None
 
     # -- limits -------------------------------------------------------------------------------------------------------
 
@@ -149,8 +155,14 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._crowd.leave(self)
-        if self.transport is not None:
-            super().connection_lost(exc)
+        if self.transport is None:
+            return
+        # uvicorn tells the request that came last, and not the one before it that is being answered
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless they make a head of a request that does not end."""
@@ -237,10 +249,16 @@ class Connection(HttpToolsProtocol):
             self._crowd.works(self)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, unless this one is still coming, or another one is here."""
+        """Wait for the next request, or for the rest of one, unless another one is here."""
         super().on_response_complete()
-        if not self._receiving and self.cycle.response_complete:
+        if self.cycle.response_complete:
+            if not self.cycle.more_body:
+                self._began = self._crowd.clock()  # what has come of the next one was not read meanwhile
             self._crowd.waits(self)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _count(self, size: int) -> None:
         self._head += size
