@@ -267,7 +267,7 @@ def test_the_first_user_with_a_password_in_clear_is_the_operators() -> None:
     users = b"# people\n\nold: OBF:1abc,admin\nalice: s3cret, admin,dev\nbob: other\n"
     assert first_user(users, "s") == ("alice", "s3cret")
     with pytest.raises(LoginError, match=r"write spec\.credentials"):
-        first_user(b"old: MD5:xyz,admin\n", "s")
+        first_user(b"old: MD5:xyz,admin\nnew: SCRYPT:15:8:1:c2FsdA==:aGFzaA==,admin\n", "s")
 
 
 async def test_a_registry_is_known_by_its_authority_and_its_name(

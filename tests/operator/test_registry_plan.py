@@ -231,6 +231,7 @@ def test_nothing_secret_is_in_a_config_map_and_paths_are_variables() -> None:
         "authentication.method": "BASIC",
         "authentication.roles": "admin,dev",
         "inter.instance.protocol": "https",
+        "kopfka.inter.instance.name": "schemas-registry.ns.svc",
         "kafkastore.bootstrap.servers": BOOTSTRAP,
         "kafkastore.sasl.mechanism": "SCRAM-SHA-512",
         "kafkastore.security.protocol": "SASL_SSL",

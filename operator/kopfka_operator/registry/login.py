@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 USERS = "users.properties"
 """The entry of a Secret that holds the users of basic authentication."""
 
-_HASHED = ("OBF:", "MD5:", "CRYPT:")
-"""What stands before a password that is not written in clear (Jetty's forms)."""
+_HASHED = ("SCRYPT:", "OBF:", "MD5:", "CRYPT:")
+"""What stands before a password that is not written in clear (Kopfka's form, and Jetty's)."""
 
 
 class LoginError(OperatorError):

@@ -128,7 +128,12 @@ class Registry(Owner):
 
 def service_url(namespace: str, name: str, *, tls: bool) -> str:
     """Return where clients inside Kubernetes reach a registry of Kopfka's."""
-    return f"{'https' if tls else 'http'}://{name}-registry.{namespace}.svc:{PORT}"
+    return f"{'https' if tls else 'http'}://{service_host(namespace, name)}:{PORT}"
+
+
+def service_host(namespace: str, name: str) -> str:
+    """Return the host name of the service of a registry: its certificate has to be for that."""
+    return f"{name}-registry.{namespace}.svc"
 
 
 def config_map(registry: Registry, bootstrap: str, secrets: Mapping[str, Mapping[str, bytes]]) -> Manifest:
@@ -212,6 +217,8 @@ def _properties(registry: Registry, bootstrap: str, secrets: Mapping[str, Mappin
     if spec.tls is not None:
         settings |= {"ssl.keystore.type": "PEM", "ssl.client.authentication": spec.tls.client_authentication}
         settings["inter.instance.protocol"] = "https"
+        # pods reach each other by addresses, which no certificate is for
+        settings["kopfka.inter.instance.name"] = service_host(registry.namespace, registry.name)
         if "ca.crt" in secrets[spec.tls.secret_name]:
             settings["ssl.truststore.type"] = "PEM"
     login = spec.authentication
