@@ -85,9 +85,9 @@ class Forwarder:
             # what the certificate says holds here, whatever header its owner sends besides
             passed.pop("Authorization", None)
             passed[ON_BEHALF] = quote(on_behalf)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"allow_redirects": False}  # nobody but the leader gets to see a login
         if leader.scheme == "https":
-            options = {"ssl": self._tls() if self._tls is not None else True, "server_hostname": self._name}
+            options |= {"ssl": self._tls() if self._tls is not None else True, "server_hostname": self._name}
         url = yarl.URL(leader.url + target, encoded=True)
         try:
             async with self._session.request(

@@ -19,6 +19,7 @@ from kopfka_registry.errors import NotAuthenticatedError, NotPermittedError, Reg
 from kopfka_registry.leadership.forwarding import FORWARDED, ON_BEHALF
 from kopfka_registry.security.callers import ANONYMOUS, Caller
 from kopfka_registry.security.settings import Method
+from kopfka_registry.security.tls import expiry
 from kopfka_registry.security.users import BusyError, Users
 from kopfka_runtime.identity.dn import subject_name
 from kopfka_runtime.identity.jwks import KeySet
@@ -48,13 +49,15 @@ class OverloadedError(RegistryError):
 class Peer:
     """The certificate of one connection's client."""
 
-    __slots__ = ("certificate", "name")
+    __slots__ = ("certificate", "name", "until")
 
     def __init__(self, certificate: bytes) -> None:
         self.certificate = certificate
         """In DER."""
         self.name: str | None = None
         """Whom it names, once that was asked."""
+        self.until = 0.0
+        """When it ends, in seconds since 1970: a connection may live longer."""
 
 
 class Authentication:
@@ -120,10 +123,14 @@ class Authentication:
     def _name(self, peer: Peer) -> str:
         if peer.name is None:
             try:
-                peer.name = self._settings.mapping.name(subject_name(peer.certificate))
+                name = self._settings.mapping.name(subject_name(peer.certificate))
+                peer.until = expiry(peer.certificate)
             except (NoRuleAppliesError, ValueError) as error:
                 raise NotAuthenticatedError(f"Unauthorized: {_told(str(error))}") from None
-        return _checked(peer.name)
+            peer.name = _checked(name)
+        if self._clock() > peer.until:
+            raise NotAuthenticatedError("Unauthorized: the certificate has expired")
+        return peer.name
 
     def _is_replica(self, peer: Peer) -> bool:
         return self._tls is not None and self._tls.is_replica(peer.certificate, self._settings.replica_name)

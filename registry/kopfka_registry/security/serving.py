@@ -65,6 +65,7 @@ def _config(app: Any, limits: Limits) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # of requests that are none, any client could write any number of lines
         access_log=False,
         server_header=False,
         proxy_headers=False,  # who asks is known by what he proves, and by no header of a proxy

@@ -87,6 +87,17 @@ class Tls:
         return bool(hosts) and hosts == _hosts(theirs) and theirs.subject == self.own.subject
 
 
+def expiry(certificate: bytes) -> float:
+    """Return when a certificate, in DER, ends: seconds since 1970.
+
+    Raises:
+        ValueError: these bytes are no certificate.
+    """
+    from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415
+
+    return load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()
+
+
 def _hosts(certificate: Certificate) -> frozenset[str]:
     """Return the host names and addresses a certificate is for."""
     from cryptography import x509  # noqa: PLC0415

@@ -182,6 +182,16 @@ async def test_a_certificate(made):
         await ask(made, ("Authorization", basic("bob", "x")), certificate=ANN)
 
 
+async def test_a_certificate_ends_though_its_connection_does_not(users):
+    clock = Clock(time.time())
+    made = authentication(TLS | {"authentication.method": "MTLS"}, clock)
+    connection = peer(ANN)
+    assert (await made.caller([], connection)).name == "ann"
+    clock.now += 3 * 86_400
+    with pytest.raises(NotAuthenticatedError, match="expired"):
+        await made.caller([], connection)
+
+
 FORWARDED = ("X-Forward", "true")
 
 
