@@ -227,7 +227,7 @@ def mended(schema: Any) -> Any:
     schema = {
         name: each if name in ("enum", "const", "required", "type") else mended(each) for name, each in schema.items()
     }
-    if "required" in schema and "properties" in schema:
+    if "required" in schema and isinstance(schema.get("properties"), dict):
         kept = [name for name in schema["required"] if schema["properties"].get(name) not in (None, {}, True)]
         schema["required"] = kept
         if not kept:
