@@ -24,7 +24,7 @@ SHARING = {
     "interop: transactions and tools": ("test_transactions", "test_streams", "test_share_groups", "test_tools"),
     "interop: clients": ("test_",),
 }
-"""How the names of files begin that share one pair of brokers; each of these takes a few minutes."""
+"""How the names of files begin that share one pair of brokers, as a folder's do; each of these takes a few minutes."""
 LONG = "faults/test_promises.py"
 
 
@@ -49,4 +49,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _group(path: Path) -> str:
     if INTEROP not in path.parents or path.name in OWN_BROKERS:
         return str(path.relative_to(REPOSITORY))
+    if path.parent != INTEROP:
+        return f"interop: {path.parent.name}"
     return next(group for group, names in SHARING.items() if path.name.startswith(names))

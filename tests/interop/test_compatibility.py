@@ -32,7 +32,7 @@ def test_the_committed_table_has_the_client_at_its_version(client: str) -> None:
 
 
 def test_the_committed_table_has_what_the_tests_exercise_and_nothing_else() -> None:
-    marked = {(called(client), what) for path in HERE.glob("test_*.py") for client, what in _marks(path)}
+    marked = {(called(client), what) for path in HERE.rglob("test_*.py") for client, what in _marks(path)}
     assert {(named, what) for named, _, what, *_ in ROWS} == marked, "run `make compatibility`"
 
 
@@ -43,7 +43,7 @@ def test_the_committed_table_tells_of_no_failure() -> None:
 
 def _marks(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the arguments of each `@pytest.mark.client` of a module."""
-    module = importlib.import_module(f"interop.{path.stem}")
+    module = importlib.import_module(".".join(("interop", *path.relative_to(HERE).with_suffix("").parts)))
     for name, function in vars(module).items():
         if name.startswith("test_"):
             for mark in getattr(function, "pytestmark", ()):

@@ -95,3 +95,13 @@ def schema_id(value: bytes | None) -> int:
     assert value is not None
     assert value[0] == 0
     return int.from_bytes(value[1:5], "big")
+
+
+def three(name: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return an Avro record that no other test has, one that reads its data, and one that does not."""
+    fields = ("a", "int"), ("a", "long"), ("b", "int")
+    one, wider, other = (
+        {"type": "record", "name": f"R{name.replace('-', '_')}", "fields": [{"name": each, "type": kind}]}
+        for each, kind in fields
+    )
+    return one, wider, other

@@ -10,15 +10,12 @@ import pytest
 
 from interop.registry.languages import JSON, PROTOBUF
 from interop.registry.programs import RemoteError
-from interop.registry.stack import read, schema_id, written
+from interop.registry.stack import read, schema_id, three, written
 
 CLIENT = "franz-go's registry client"
 OPTIONS = {"Do", "Opts", "OptValue", "OptValues"}
 """Methods that say how the client was set up, and the one all others are made of."""
 NOT_SERVED = {"DeleteContext"}
-R = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
-WIDER = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]}
-OTHER = {"type": "record", "name": "R", "fields": [{"name": "b", "type": "int"}]}
 
 
 @pytest.fixture
@@ -47,37 +44,38 @@ def texts(found):
 
 @pytest.mark.client(CLIENT, "every call: schemas, ids, GUIDs, references, levels, modes, contexts, deletes")
 def test_every_call(go, call, name):
+    one, wider, other = three(name)
     assert sorted(call("SupportedTypes")) == ["AVRO", "JSON", "PROTOBUF"]
-    made = call("CreateSchema", name, schema(R))
+    made = call("CreateSchema", name, schema(one))
     first = made["id"]
-    assert (made["subject"], made["version"], json.loads(made["schema"])) == (name, 1, R)
-    assert call("RegisterSchema", name, schema(WIDER), -1, -1) == first + 1
-    assert call("RegisterSchema", f"{name}-b", schema(WIDER), -1, -1, normalize=True) == first + 1
-    assert call("CheckCompatibility", name, -1, schema(WIDER))["is_compatible"] is True
+    assert (made["subject"], made["version"], json.loads(made["schema"])) == (name, 1, one)
+    assert call("RegisterSchema", name, schema(wider), -1, -1) == first + 1
+    assert call("RegisterSchema", f"{name}-b", schema(wider), -1, -1, normalize=True) == first + 1
+    assert call("CheckCompatibility", name, -1, schema(wider))["is_compatible"] is True
     for version in (-1, 1, -2):
-        found = call("CheckCompatibility", name, version, schema(OTHER), verbose=True)
+        found = call("CheckCompatibility", name, version, schema(other), verbose=True)
         assert found["is_compatible"] is False
         assert any("READER_FIELD_MISSING_DEFAULT_VALUE" in each for each in found["messages"])
-    assert failing(call, "RegisterSchema", name, schema(OTHER), -1, -1) == (409, 40901)
+    assert failing(call, "RegisterSchema", name, schema(other), -1, -1) == (409, 40901)
     assert call("Subjects", subjectPrefix=name) == [name, f"{name}-b"]
-    assert json.loads(call("SchemaByID", first)["schema"]) == R
-    assert json.loads(call("SchemaTextByID", first)) == R
-    assert json.loads(call("SchemaTextByVersion", name, -1)) == WIDER
+    assert json.loads(call("SchemaByID", first)["schema"]) == one
+    assert json.loads(call("SchemaTextByID", first)) == one
+    assert json.loads(call("SchemaTextByVersion", name, -1)) == wider
     assert call("SubjectsByID", first + 1) == [name, f"{name}-b"]
     assert texts(call("SchemaVersionsByID", first + 1)) == [(name, 2), (f"{name}-b", 1)]
     assert texts(call("SchemaUsagesByID", first + 1)) == [(name, 2), (f"{name}-b", 1)]
     assert call("SubjectVersions", name) == [1, 2]
     latest = call("SchemaByVersion", name, -1)
     assert (latest["version"], latest["id"]) == (2, first + 1)
-    assert json.loads(call("SchemaByGUID", latest["guid"])["schema"]) == WIDER
+    assert json.loads(call("SchemaByGUID", latest["guid"])["schema"]) == wider
     assert call("SchemaIDsByGUID", latest["guid"]) == [{"context": ".", "id": first + 1}]
     assert texts(call("Schemas", name)) == [(name, 1), (name, 2)]
     assert texts(call("AllSchemas", subjectPrefix=name, latestOnly=True)) == [(name, 2), (f"{name}-b", 1)]
-    assert call("LookupSchema", name, schema(R))["version"] == 1
-    assert failing(call, "LookupSchema", name, schema(OTHER)) == (404, 40403)
+    assert call("LookupSchema", name, schema(one))["version"] == 1
+    assert failing(call, "LookupSchema", name, schema(other)) == (404, 40403)
 
-    holder = {"type": "record", "name": "Holder", "fields": [{"name": "r", "type": "R"}]}
-    refers = [{"name": "R", "subject": name, "version": 2}]
+    holder = {"type": "record", "name": "Holder", "fields": [{"name": "r", "type": one["name"]}]}
+    refers = [{"name": one["name"], "subject": name, "version": 2}]
     call("CreateSchema", f"{name}-holder", schema(holder, references=refers))
     assert texts(call("SchemaReferences", name, 2)) == [(f"{name}-holder", 1)]
 
@@ -94,7 +92,7 @@ def test_every_call(go, call, name):
     assert call("Mode")[0]["Mode"] == "READWRITE"
     assert call("Mode", name, defaultToGlobal=True)[0]["Mode"] == "READWRITE"
     assert call("SetMode", "READONLY", name)[0]["Mode"] == "READONLY"
-    assert failing(call, "RegisterSchema", name, schema(R | {"doc": "new"}), -1, -1) == (422, 42205)
+    assert failing(call, "RegisterSchema", name, schema(one | {"doc": "new"}), -1, -1) == (422, 42205)
     call("ResetMode", name)
 
     assert failing(call, "DeleteSchema", name, 2, False) == (422, 42206)
@@ -116,17 +114,18 @@ def test_every_call(go, call, name):
 
 @pytest.mark.client(CLIENT, "every call: schemas, ids, GUIDs, references, levels, modes, contexts, deletes")
 def test_contexts(call, name):
+    one, wider, _ = three(name)
     context = f".{name}"
-    made = call("CreateSchema", name, schema(R), within=context)
+    made = call("CreateSchema", name, schema(one), within=context)
     assert (made["subject"], made["id"]) == (f":{context}:{name}", 1)
     assert call("Contexts", contextPrefix=context) == [context]
     assert call("Subjects", within=context) == [f":{context}:{name}"]
-    assert json.loads(call("SchemaByID", 1, within=context)["schema"]) == R
+    assert json.loads(call("SchemaByID", 1, within=context)["schema"]) == one
     assert failing(call, "SchemaByVersion", f"{name}-none", 1, within=context) == (404, 40401)
     # ids and versions of one's own choice, where a mirror is made
     [found] = call("SetMode", "IMPORT", name, within=context, force=True)
     assert found["Mode"] == "IMPORT"
-    made = call("CreateSchemaWithIDAndVersion", name, schema(WIDER), 70, 7, within=context)
+    made = call("CreateSchemaWithIDAndVersion", name, schema(wider), 70, 7, within=context)
     assert (made["id"], made["version"]) == (70, 7)
 
 

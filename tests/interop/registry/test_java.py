@@ -14,15 +14,12 @@ from google.rpc.status_pb2 import Status
 
 from interop.registry.languages import AVRO, JSON
 from interop.registry.programs import RemoteError
-from interop.registry.stack import read, schema_id, written
+from interop.registry.stack import read, schema_id, three, written
 from interop.registry.test_evolution_avro import STEPS
 from kopfka_registry.formats.avro.rules import Rules
 
 CLIENT, FLINK, APICURIO = "Confluent's registry client (Java)", "Flink's Avro format", "Apicurio's serdes"
 HOUSEKEEPING = {"close", "reset", "tenant", "ticker", "setTenant"}
-R = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
-WIDER = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]}
-OTHER = {"type": "record", "name": "R", "fields": [{"name": "b", "type": "int"}]}
 pytestmark = pytest.mark.java
 
 
@@ -44,20 +41,21 @@ def failing(call, *given):
 
 @pytest.mark.client(CLIENT, "every method")
 def test_every_method(java, call, name):
+    one, wider, other = three(name)
     called = set()
 
     def ask(method, *given):
         called.add(method)
         return call(method, *given)
 
-    first = ask("register", name, schema(R))
-    full = ask("registerWithResponse", name, schema(WIDER), False)
+    first = ask("register", name, schema(one))
+    full = ask("registerWithResponse", name, schema(wider), False)
     assert (full["id"], full["version"]) == (first + 1, 2)
-    assert json.loads(ask("getSchemaById", first)) == R
-    assert json.loads(ask("getSchemaBySubjectAndId", name, first)) == R
-    assert ask("parseSchema", "AVRO", json.dumps(R), []) is not None
-    assert ask("getId", name, schema(R)) == first
-    assert ask("getVersion", name, schema(WIDER)) == 2
+    assert json.loads(ask("getSchemaById", first)) == one
+    assert json.loads(ask("getSchemaBySubjectAndId", name, first)) == one
+    assert ask("parseSchema", "AVRO", json.dumps(one), []) is not None
+    assert ask("getId", name, schema(one)) == first
+    assert ask("getVersion", name, schema(wider)) == 2
     assert ask("getAllVersions", name) == [1, 2]
     assert ask("getAllSubjectsById", first) == [name]
     assert ask("getAllVersionsById", first) == [{"subject": name, "version": 1}]
@@ -65,13 +63,13 @@ def test_every_method(java, call, name):
     assert ask("getLatestSchemaMetadata", name)["version"] == 2
     assert ask("getSchemaMetadata", name, 1)["id"] == first
     assert len(ask("getSchemas", name, False, True)) == 1
-    owned = schema(WIDER, metadata={"properties": {"k": "v"}})
+    owned = schema(wider, metadata={"properties": {"k": "v"}})
     ask("register", name, owned)
     assert ask("getLatestWithMetadata", name, {"k": "v"}, False)["version"] == 3
-    assert ask("testCompatibility", name, schema(OTHER)) is False
-    messages = ask("testCompatibilityVerbose", name, schema(OTHER))
+    assert ask("testCompatibility", name, schema(other)) is False
+    messages = ask("testCompatibilityVerbose", name, schema(other))
     assert any("READER_FIELD_MISSING_DEFAULT_VALUE" in each for each in messages)
-    assert failing(call, "register", name, schema(OTHER)) == (409, 40901)
+    assert failing(call, "register", name, schema(other)) == (409, 40901)
     assert ask("updateCompatibility", name, "FULL") == "FULL"
     assert ask("getCompatibility", name) == "FULL"
     ask("deleteCompatibility", name)
@@ -82,7 +80,7 @@ def test_every_method(java, call, name):
     ask("deleteConfig", name)
     assert ask("setMode", "READWRITE") == ask("getMode") == "READWRITE"
     assert ask("setMode", "READONLY", name) == ask("getMode", name) == "READONLY"
-    assert failing(call, "register", name, schema(OTHER)) == (422, 42205)
+    assert failing(call, "register", name, schema(other)) == (422, 42205)
     ask("deleteMode", name)
     assert name in ask("getAllSubjects")
     assert ask("getAllSubjectsByPrefix", name) == [name]
@@ -92,7 +90,7 @@ def test_every_method(java, call, name):
     assert failing(call, "getAllVersions", name) == (404, 40401)
     # an id and a version of one's own choice, where a mirror is made
     ask("setMode", "IMPORT", name)
-    assert ask("register", name, schema(R), 7, first + 1000) == first + 1000
+    assert ask("register", name, schema(one), 7, first + 1000) == first + 1000
     assert ask("getSchemaMetadata", name, 7)["id"] == first + 1000
     methods = set(java.ask(client="confluent", methods=True)) - HOUSEKEEPING
     assert {each for each in methods - called if not each.startswith("getBy")} == set()
@@ -100,14 +98,15 @@ def test_every_method(java, call, name):
 
 @pytest.mark.client(CLIENT, "the REST service beneath it; references; contexts")
 def test_the_rest_service(call, name):
-    number = call("registerSchema", json.dumps(R), f":.{name}:inner")
+    one, *_ = three(name)
+    number = call("registerSchema", json.dumps(one), f":.{name}:inner")
     assert number["id"] if isinstance(number, dict) else number == 1
     assert f".{name}" in call("getAllContexts")
     assert sorted(call("getSchemaTypes")) == ["AVRO", "JSON", "PROTOBUF"]
-    assert json.loads(call("getLatestVersionSchemaOnly", f":.{name}:inner")) == R
-    assert json.loads(call("getVersionSchemaOnly", f":.{name}:inner", 1)) == R
-    refers = [{"name": "R", "subject": f":.{name}:inner", "version": 1}]
-    holder = {"type": "record", "name": "Holder", "fields": [{"name": "r", "type": "R"}]}
+    assert json.loads(call("getLatestVersionSchemaOnly", f":.{name}:inner")) == one
+    assert json.loads(call("getVersionSchemaOnly", f":.{name}:inner", 1)) == one
+    refers = [{"name": one["name"], "subject": f":.{name}:inner", "version": 1}]
+    holder = {"type": "record", "name": "Holder", "fields": [{"name": "r", "type": one["name"]}]}
     outer = call("registerSchema", json.dumps(holder), "AVRO", refers, f":.{name}:outer")
     outer = outer["id"] if isinstance(outer, dict) else outer
     assert call("getReferencedBy", f":.{name}:inner", 1) == [outer]

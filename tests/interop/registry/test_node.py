@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from interop.registry import proto
 from interop.registry.languages import AVRO, JSON, LANGUAGES, PROTOBUF
 from interop.registry.programs import RemoteError
-from interop.registry.stack import as_headers, read, schema_id, written
+from interop.registry.stack import as_headers, read, schema_id, three, written
 
 CITY = 'syntax = "proto3"; package geo; message City { string name = 1; }'
 
@@ -152,35 +152,31 @@ def test_references(stack, serde, confluent, name):
         write(JSON, f"{name}-j", {"home": {}}, conf=latest)
 
 
-R = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
-WIDER = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]}
-OTHER = {"type": "record", "name": "R", "fields": [{"name": "b", "type": "int"}]}
-
-
 @pytest.mark.client(CONFLUENT, "client: every method")
 def test_every_method(node, confluent, name):
-    first = confluent("register", name, info(R), False)
-    full = confluent("registerFullResponse", name, info(WIDER), True)
+    one, wider, other = three(name)
+    first = confluent("register", name, info(one), False)
+    full = confluent("registerFullResponse", name, info(wider), True)
     assert (full["id"], full["version"]) == (first + 1, 2)
-    assert json.loads(confluent("getBySubjectAndId", name, first)["schema"]) == R
-    assert json.loads(confluent("getByGuid", full["guid"])["schema"]) == WIDER
-    assert confluent("getId", name, info(R), False) == first
-    assert confluent("getIdFullResponse", name, info(R), False)["version"] == 1
+    assert json.loads(confluent("getBySubjectAndId", name, first)["schema"]) == one
+    assert json.loads(confluent("getByGuid", full["guid"])["schema"]) == wider
+    assert confluent("getId", name, info(one), False) == first
+    assert confluent("getIdFullResponse", name, info(one), False)["version"] == 1
     assert confluent("getLatestSchemaMetadata", name)["version"] == 2
     assert confluent("getSchemaMetadata", name, 1, False)["id"] == first
     assert failing(confluent, "getLatestWithMetadata", name, {"k": "v"}, False) == (404, 40403)
-    owned = info(WIDER, metadata={"properties": {"k": "v"}})
+    owned = info(wider, metadata={"properties": {"k": "v"}})
     assert confluent("register", name, owned, False) == first + 2
     assert confluent("getLatestWithMetadata", name, {"k": "v"}, False)["version"] == 3
     assert confluent("getAllVersions", name) == [1, 2, 3]
-    assert confluent("getVersion", name, info(R), False, False) == 1
+    assert confluent("getVersion", name, info(one), False, False) == 1
     assert name in confluent("getAllSubjects")
-    assert confluent("testSubjectCompatibility", name, info(OTHER)) is False
-    assert confluent("testCompatibility", name, 1, info(WIDER)) is True
+    assert confluent("testSubjectCompatibility", name, info(other)) is False
+    assert confluent("testCompatibility", name, 1, info(wider)) is True
     assert failing(confluent, "getCompatibility", name) == (404, 40408)
     assert confluent("updateCompatibility", name, "NONE") == "NONE"
     assert confluent("getCompatibility", name) == "NONE"
-    assert confluent("testSubjectCompatibility", name, info(OTHER)) is True
+    assert confluent("testSubjectCompatibility", name, info(other)) is True
     config = {"compatibility": "FULL", "compatibilityGroup": "major", "normalize": True}
     assert confluent("updateConfig", name, config)["compatibilityGroup"] == "major"
     found = confluent("getConfig", name)
