@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from kopfka_registry.security.passwords import Password, hash_password, read_password
+from kopfka_registry.security.passwords import Password, read_password
 from kopfka_runtime.errors import SettingsError
 from kopfka_runtime.settings import parse_properties
 from kopfka_runtime.tls.server import file_state
@@ -124,6 +124,3 @@ def read_users(path: Path) -> Mapping[str, User]:
         except ValueError as error:
             raise SettingsError(f"{path}: user {name}: {error}") from None
     return users
-
-
-__all__ = ["SETTING", "BusyError", "User", "Users", "hash_password", "read_users"]
