@@ -10,7 +10,7 @@ _AT_ONCE = 1000  # partitions of one request: Apache Kafka refuses more than its
 
 
 def create_topic(bootstrap: str, name: str, partitions: int = 1, configs: dict[str, str] | None = None) -> None:
-    """Create a topic and return when its partitions have a leader.
+    """Create a topic and return when its partitions have a leader that works as one.
 
     Raises:
         RefusedError: the broker refuses it.
@@ -47,4 +47,9 @@ def _led(connection: RawConnection, name: str, partitions: int) -> bool:
         return False
     of = answer["topics"][0]
     led = sum(part["leader_id"] >= 0 for part in of["partitions"])
-    return bool(of["error_code"] == "none" and led == partitions)
+    if of["error_code"] != "none" or led != partitions:
+        return False
+    # Apache Kafka tells who leads a partition a moment before it does
+    wanted = [{"partition_index": number, "timestamp": -1, "current_leader_epoch": -1} for number in range(partitions)]
+    answer = connection.call("list_offsets", 4, replica_id=-1, topics=[{"name": name, "partitions": wanted}])
+    return bool(answer is not CLOSED and all(one["error_code"] == "none" for one in answer["topics"][0]["partitions"]))
