@@ -53,10 +53,16 @@ def _registry_pom(name: str) -> Callable[[], str]:
     return find
 
 
-def _node(package: str) -> Callable[[], str]:
-    return lambda: str(
-        json.loads((HERE / "node" / "package-lock.json").read_text())["packages"][f"node_modules/{package}"]["version"]
-    )
+def _node(package: str, folder: str = "node") -> Callable[[], str]:
+    def find() -> str:
+        locked = json.loads((HERE / folder / "package-lock.json").read_text(encoding="utf-8"))
+        return str(locked["packages"][f"node_modules/{package}"]["version"])
+
+    return find
+
+
+def _of_registry(package: str) -> Callable[[], str]:
+    return _node(package, "node/registry")
 
 
 def _python(distribution: str) -> Callable[[], str]:
@@ -83,8 +89,11 @@ CLIENTS: dict[str, tuple[str, Callable[[], str]]] = {
     "kafkajs": ("kafkajs", _node("kafkajs")),
     "librdkafka (Node)": ("@confluentinc/kafka-javascript", _node("@confluentinc/kafka-javascript")),
     "Confluent's serialisers (Python)": ("confluent-kafka[schemaregistry]", _python("confluent-kafka")),
-    "Confluent's serialisers (Node)": ("@confluentinc/schemaregistry", _node("@confluentinc/schemaregistry")),
-    "kafkajs's registry client": ("@kafkajs/confluent-schema-registry", _node("@kafkajs/confluent-schema-registry")),
+    "Confluent's serialisers (Node)": ("@confluentinc/schemaregistry", _of_registry("@confluentinc/schemaregistry")),
+    "kafkajs's registry client": (
+        "@kafkajs/confluent-schema-registry",
+        _of_registry("@kafkajs/confluent-schema-registry"),
+    ),
     "franz-go's registry client": ("franz-go/pkg/sr", _go("github.com/twmb/franz-go/pkg/sr")),
     "Confluent's registry client (Java)": ("kafka-schema-registry-client", _registry_pom("confluent")),
     "Flink's Avro format": ("flink-sql-avro-confluent-registry", _registry_pom("flink")),

@@ -12,6 +12,7 @@ from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, Proto
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
 
+from interop.compatibility import CLIENTS
 from interop.registry.languages import AVRO, JSON
 from interop.registry.programs import RemoteError
 from interop.registry.stack import read, schema_id, three, written
@@ -27,6 +28,11 @@ pytestmark = pytest.mark.java
 def call(java, stack):
     """Return a function that calls a method of Confluent's client."""
     return lambda method, *given: java.ask(client="confluent", url=stack.url, call=method, **{"with": given})
+
+
+def test_the_version_of_confluents_client_within_flinks_jar(java):
+    notice = java.ask(client="confluent", notice=True)
+    assert f"io.confluent:kafka-schema-registry-client:{CLIENTS[CLIENT][1]()}\n" in notice
 
 
 def schema(text, **more):
@@ -116,7 +122,7 @@ def test_the_rest_service(call, name):
     assert call("getSchemaRegistryServerVersion")["version"]
 
 
-@pytest.mark.client(CLIENT, "Avro: canonical, resolved and normalised texts, names, verdicts and their words")
+@pytest.mark.client(CLIENT, "Avro: canonical, resolved and normalised texts, verdicts and their words")
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_what_confluent_says_of_avro(java, stack, name, step):
     """Its own classes for Avro, which its registry has: what they say of schemas, ours has to say as well."""

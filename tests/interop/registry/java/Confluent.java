@@ -1,12 +1,14 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.File;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.jar.JarFile;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.CompatibilityLevel;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.ParsedSchema;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.SimpleParsedSchemaHolder;
@@ -27,6 +29,11 @@ final class Confluent implements RegistryClients.Client {
     public Object answer(JsonNode asked) throws Exception {
         if (asked.has("methods")) {
             return names();
+        }
+        if (asked.has("notice")) {
+            try (var jar = new JarFile(new File(RestService.class.getProtectionDomain().getCodeSource().getLocation().toURI()))) {
+                return new String(jar.getInputStream(jar.getEntry("META-INF/NOTICE")).readAllBytes(), StandardCharsets.UTF_8);
+            }
         }
         if (asked.has("schema")) {
             return described(new AvroSchema(asked.get("schema").asText()));
@@ -55,7 +62,7 @@ final class Confluent implements RegistryClients.Client {
 
     private static Map<String, Object> described(AvroSchema schema) {
         return Map.of("canonical", schema.canonicalString(), "normalized", schema.normalize().canonicalString(),
-                "resolved", schema.formattedString("resolved"), "name", String.valueOf(schema.name()));
+                "resolved", schema.formattedString("resolved"));
     }
 
     private static Object call(String name, JsonNode given, CachedSchemaRegistryClient client, RestService service)

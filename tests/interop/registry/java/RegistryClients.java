@@ -14,7 +14,7 @@ import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schema
  *
  * <pre>
  *   {"client": "confluent", "url": URL, "call": METHOD, "with": [ARGUMENT…]}     SchemaRegistryClient, RestService
- *   {"client": "confluent", "methods": true}
+ *   {"client": "confluent", "methods": true}, {"client": "confluent", "notice": true}
  *   {"client": "confluent", "schema": TEXT}                                      what Confluent's AvroSchema makes of it
  *   {"client": "confluent", "new": TEXT, "old": TEXT, "level": LEVEL}            what it says of the two
  *   {"client": "flink" or "apicurio", "url": URL, "write": DATA, "schema": TEXT, "topic": T, "language": L}
