@@ -74,7 +74,7 @@ def _check_version(path: str, version: Object) -> list[Cause]:
     root = f"{path}.schema.openAPIV3Schema"
     if schema.get("type") != "object":
         causes.append(invalid_value(f"{root}.type", schema.get("type", ""), "must be object at the root"))
-    causes += _check_schema(root, schema)
+    causes += _check_schema(root, schema, root=True)
     for index, column in enumerate(version.get("additionalPrinterColumns") or []):
         problem = jsonpath.check(column.get("jsonPath", ""))
         if problem:
@@ -84,7 +84,7 @@ def _check_version(path: str, version: Object) -> list[Cause]:
     return causes
 
 
-def _check_schema(path: str, schema: Object) -> list[Cause]:
+def _check_schema(path: str, schema: Object, *, root: bool = False) -> list[Cause]:
     causes = []
     free = schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-int-or-string")
     if not schema.get("type") and not free:
@@ -92,7 +92,7 @@ def _check_schema(path: str, schema: Object) -> list[Cause]:
     if schema.get("$ref"):
         causes.append(Cause(f"{path}.$ref", "FieldValueForbidden", "Forbidden: $ref is not supported"))
     for index, rule in enumerate(schema.get("x-kubernetes-validations") or []):
-        causes += _check_rule(f"{path}.x-kubernetes-validations[{index}]", rule)
+        causes += _check_rule(f"{path}.x-kubernetes-validations[{index}]", rule, schema, root=root)
     for name, child in (schema.get("properties") or {}).items():
         causes += _check_schema(f"{path}.properties[{name}]", child)
     if isinstance(schema.get("additionalProperties"), dict):
@@ -105,12 +105,17 @@ def _check_schema(path: str, schema: Object) -> list[Cause]:
     return causes
 
 
-def _check_rule(path: str, rule: Object) -> list[Cause]:
-    from kopfka_local.api import celrules  # noqa: PLC0415 - only definitions with rules pay for it
+def _check_rule(path: str, rule: Object, schema: Object, *, root: bool) -> list[Cause]:
+    from kopfka_local.api import celfields, celrules  # noqa: PLC0415 - only definitions with rules pay for it
+
+    optional_old = bool(rule.get("optionalOldSelf"))
 
     causes = []
     for field in ("rule", "messageExpression"):
         problem = celrules.check(rule[field]) if rule.get(field) else None
+        if rule.get(field) and not problem:
+            unknown = celfields.undefined(rule[field], schema, root=root, optional_old=optional_old)
+            problem = f"undefined field '{unknown}'" if unknown else None
         if problem:
             causes.append(invalid_value(f"{path}.{field}", rule[field], f"compilation failed: {problem}"))
     if not rule.get("rule"):

@@ -17,6 +17,7 @@ import pytest
 from local.api import dialogue
 from local.api.clients import Client
 from local.api.formulas import FORMULAS
+from local.api.rules_with_fields import RULES, SPEC
 from support.prerequisites import need_cluster
 from support.waiting import eventually
 
@@ -148,3 +149,30 @@ def test_cel_has_the_same_values(real: Client, ours: Client) -> None:
         answer = client.send("POST", things, {"apiVersion": "dialogue.kopfka.io/v1", "kind": kind, **body})
         client.send("DELETE", f"{path}/{definition['metadata']['name']}")
         assert answer.status == 201, answer.message
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_know_the_same_fields(real: Client, ours: Client, rule: str) -> None:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions?dryRun=All"
+    definition = _formula_definition([])
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"] = {**SPEC, "x-kubernetes-validations": [{"rule": rule}]}
+    theirs, answer = (client.send("POST", path, definition) for client in (real, ours))
+    assert answer.status == theirs.status, (theirs.message, answer.message)
+    assert _undefined(answer.message) == _undefined(theirs.message)
+
+
+@pytest.mark.parametrize("rule", ["has(self.metadata)", "self.metadata.name != ''", "has(self.metadata.labels)",
+                                  "has(self.kind)", "has(self.status)"])  # fmt: skip
+def test_rules_of_whole_objects_know_the_same_fields(real: Client, ours: Client, rule: str) -> None:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions?dryRun=All"
+    definition = _formula_definition([])
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["x-kubernetes-validations"] = [{"rule": rule}]
+    theirs, answer = (client.send("POST", path, definition) for client in (real, ours))
+    assert answer.status == theirs.status, (theirs.message, answer.message)
+    assert _undefined(answer.message) == _undefined(theirs.message)
+
+
+def _undefined(message: str) -> list[str]:
+    return re.findall("undefined field '([^']*)'", message)
