@@ -118,6 +118,19 @@ class Cluster:
         """Close the connections of a lane."""
         self._pool.release(lane)
 
+    async def node_ids(self) -> tuple[int, ...]:
+        """Ask for the brokers of the cluster, and return their ids."""
+        await self._refresh(())
+        return self._pool.node_ids
+
+    async def topics(self) -> dict[str, TopicState]:
+        """Ask for every topic that this user may see; internal ones are among them."""
+        connection = await self.any_connection()
+        form = connection.form(ApiKey.METADATA, least=4)
+        answer = read_metadata(await connection.call(form, metadata_request(form, None)), _now())
+        self._pool.learn(answer.nodes)
+        return dict(answer.topics)
+
     async def connection(self, node_id: int, lane: str = "") -> Connection:
         """Return a connection to a broker that can be used now.
 

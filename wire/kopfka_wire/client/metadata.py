@@ -61,9 +61,11 @@ class Metadata:
     topics: Mapping[str, TopicState]
 
 
-def metadata_request(form: Codec, topics: Iterable[str]) -> Any:
-    """Return the request for these topics; none is created by it."""
-    parts = tuple(form.make_part("MetadataRequestTopic", topic_id=None, name=name) for name in topics)
+def metadata_request(form: Codec, topics: Iterable[str] | None) -> Any:
+    """Return the request for these topics, for all where `topics` is None; none is created by it."""
+    parts = None
+    if topics is not None:
+        parts = tuple(form.make_part("MetadataRequestTopic", topic_id=None, name=name) for name in topics)
     return form.make_request(
         topics=parts,
         allow_auto_topic_creation=False,

@@ -58,6 +58,11 @@ class Pool:
         """Tell whether the address of a broker is known."""
         return node_id in self._nodes
 
+    @property
+    def node_ids(self) -> tuple[int, ...]:
+        """The brokers whose addresses are known."""
+        return tuple(sorted(self._nodes))
+
     def learn(self, nodes: Mapping[int, Address], *, all_of_them: bool = True) -> None:
         """Take the addresses of brokers; without `all_of_them` those that are known stay."""
         if nodes:
