@@ -9,11 +9,11 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from broker.live import batch, live_broker
-from kopfka_broker.storage import flusher
 from kopfka_broker.transactions.producer_ids import ProducerIds
 from kopfka_runtime.errors import SettingsError
 from kopfka_wire.apis import KAFKA_VERSIONS, ApiKey
 from support.processes import running_broker
+from support.storage import replace_sync
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ async def test_a_broker_config_altered_changes_what_topics_do(tmp_path):
 
 async def test_whether_acks_all_waits_for_the_disk_may_be_altered_while_the_broker_runs(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(flusher, "sync_data", synced.append)
+    replace_sync(monkeypatch, synced.append)
     async with live_broker(tmp_path / "data") as live:
         client = await live.client()
         await client.create("t")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from broker.live import batch, live_broker
 from kopfka_broker.apis.repeated_produce import RepeatedProduce
-from kopfka_broker.storage import flusher
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.batches import CRC_OFFSET
+from support.storage import replace_sync
 
 
 def batch_at(timestamp: int) -> bytes:
@@ -183,7 +183,7 @@ async def test_quotas_that_are_asked_for_later_count_at_once(live, known):
 @pytest.mark.parametrize(("setting", "waits"), [("true", True), ("false", False)])
 async def test_acks_all_waits_for_the_disk_where_it_is_to(tmp_path, monkeypatch, setting, waits):
     synced = []
-    monkeypatch.setattr(flusher, "sync_data", synced.append)
+    replace_sync(monkeypatch, synced.append)
     async with live_broker(tmp_path / "data", kopfka_acks_all_fsync=setting) as live:
         client = await live.client()
         await client.create("t")

@@ -14,10 +14,10 @@ from kio.schema.produce.v12.request import PartitionProduceData, TopicProduceDat
 
 from broker.live import batch
 from kopfka_broker.apis.verification import refusal
-from kopfka_broker.storage import flusher
+from kopfka_broker.storage import syncs
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.batches import split_batches
-from support.storage import NOW, append_in_transaction
+from support.storage import NOW, append_in_transaction, replace_sync
 from support.waiting import eventually_async
 
 
@@ -97,8 +97,8 @@ async def test_first_batches_of_several_partitions_share_one_wait_for_the_disk(l
     )
     results = added.results_by_topic_v3_and_below[0].results_by_partition
     assert [each.partition_error_code for each in results] == [0, 0]
-    gate, real = threading.Event(), flusher.sync_data
-    monkeypatch.setattr(flusher, "sync_data", lambda descriptor: (gate.wait(30), real(descriptor)))
+    gate, real = threading.Event(), syncs.sync_data
+    replace_sync(monkeypatch, lambda descriptor: (gate.wait(30), real(descriptor)))
     for partition in range(2):
         records = batch(
             b"x",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopfka_broker.storage import LogConfig, LogManager
+from kopfka_broker.storage import LogConfig, LogManager, syncs
 from kopfka_broker.storage.transactions import decode_marker, fetch_upper_bound
 from kopfka_wire.batches import split_batches
 from kopfka_wire.records import Record, decode_batch, encode_batch
@@ -12,6 +12,8 @@ from kopfka_wire.records import Record, decode_batch, encode_batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    import pytest
 
     from kopfka_broker.storage import Appended, PartitionLog
 
@@ -77,6 +79,12 @@ def open_manager(
     _opened.append(manager)
     manager.open()
     return manager
+
+
+def replace_sync(monkeypatch: pytest.MonkeyPatch, sync: Callable[[int], object]) -> None:
+    """Have files that are flushed synced by this function, one by one."""
+    monkeypatch.setattr(syncs, "sync_data", sync)
+    monkeypatch.setattr(syncs, "kernel_syncs", lambda: None)
 
 
 def close_descriptors() -> None:

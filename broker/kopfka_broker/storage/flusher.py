@@ -1,9 +1,10 @@
 """Group commit: one thread per data folder syncs what all waiting appends of all logs wrote meanwhile.
 
 While a round of syncs runs, those who ask next wait together for the next round, so under load one fdatasync answers
-for many appends. A failed sync is never taken back by a later one that succeeds: the kernel may have dropped the pages
-and forgotten about it. Such a log is repaired first (`FlushJob.rewrite`): the bytes are read back, checked against
-their checksums and written again, so that they are dirty pages again, and only then synced.
+for many appends, and the files of a round are synced by one call where the system has one (`syncs.py`). A failed sync
+is never taken back by a later one that succeeds: the kernel may have dropped the pages and forgotten about it. Such a
+log is repaired first (`FlushJob.rewrite`): the bytes are read back, checked against their checksums and written again,
+so that they are dirty pages again, and only then synced.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kopfka_broker.metrics.histogram import Histogram
-from kopfka_broker.storage.checkpoints import sync_data, sync_directory
+from kopfka_broker.storage.checkpoints import sync_directory
 from kopfka_broker.storage.errors import KafkaStorageError
+from kopfka_broker.storage.syncs import Syncs, one_by_one
 from kopfka_wire.batches import HEADER_SIZE, CorruptBatchError, read_header, verify_crc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from kopfka_broker.storage.files import LogFile
+    from kopfka_broker.storage.syncs import Outcomes
+
+    Sync = Callable[[Sequence[int]], Outcomes]
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +62,24 @@ class FlushJob:
     offset: int
     rewrite: bool
 
-    def run(self) -> str | None:
-        """Put the files on disk, on any thread; None, or what went wrong."""
-        try:
+    def begin(self, opened: list[int]) -> list[int]:
+        """Do all but the syncs, on any thread, and return the descriptors to be synced; may raise OSError.
+
+        `opened` gets those of them that are to be closed after that.
+
+        Raises:
+            CorruptBatchError: what is to be written again is not there in full.
+        """
+        found = [part.descriptor for part in self.parts]
+        if self.rewrite:
             for part in self.parts:
-                if self.rewrite:
-                    _write_again(part)
-                sync_data(part.descriptor)
-            for path in self.indexes:
-                _sync_file(path)
-        except (OSError, CorruptBatchError) as error:
-            return str(error)
-        return None
+                _write_again(part)
+        for path in self.indexes:
+            with contextlib.suppress(FileNotFoundError):  # deleted by retention meanwhile
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                opened.append(descriptor)
+                found.append(descriptor)
+        return found
 
 
 class Flushable(Protocol):
@@ -98,6 +109,7 @@ class Flusher:
         self._thread: threading.Thread | None = None
         self._handed: SimpleQueue[_Round | None] = SimpleQueue()
         self._waiting: _Waiting = {}
+        self._syncs = Syncs()
         self._idle = asyncio.Event()
         self._idle.set()
         self.times = Histogram()
@@ -132,7 +144,7 @@ class Flusher:
             return str(error)
         if job is None:
             return None
-        [wrong] = _run_all([job])
+        [wrong] = _run_all([job], one_by_one)
         target.end_flush(job, wrong)
         return wrong
 
@@ -143,6 +155,7 @@ class Flusher:
             self._handed.put(None)
             self._thread.join()
             self._thread = None
+        self._syncs.close()
 
     def _start(self) -> None:
         if self._idle.is_set():
@@ -174,7 +187,9 @@ class Flusher:
                 loop.call_soon_threadsafe(self._end_round, waiting, jobs, results, began)
 
         if self._thread is None:
-            self._thread = threading.Thread(target=_work, args=(self._handed,), name="fdatasync", daemon=True)
+            self._thread = threading.Thread(
+                target=_work, args=(self._handed, self._syncs.sync), name="fdatasync", daemon=True
+            )
             self._thread.start()
         self._handed.put(_Round(list(jobs.values()), done))
 
@@ -209,21 +224,39 @@ def _begin_all(waiting: _Waiting) -> dict[Flushable, FlushJob]:
     return jobs
 
 
-def _work(rounds: SimpleQueue[_Round | None]) -> None:
+def _work(rounds: SimpleQueue[_Round | None], sync: Sync) -> None:
     """Do rounds, one after the other, on a thread of its own until None comes.
 
     As an executor does, for a quarter of its processor time, which counts beside what is as short as a sync.
     """
     while (round_ := rounds.get()) is not None:
         try:
-            round_.done(_run_all(round_.jobs))
+            round_.done(_run_all(round_.jobs, sync))
         except Exception as error:
             round_.done(error)
 
 
-def _run_all(jobs: list[FlushJob]) -> list[str | None]:
-    """Do the jobs of one round: the files of each, then each folder once. Returns what went wrong, by job."""
-    results = [job.run() for job in jobs]
+def _run_all(jobs: list[FlushJob], sync: Sync) -> list[str | None]:
+    """Do the jobs of one round: all their files, then each folder once. Returns what went wrong, by job."""
+    results: list[str | None] = [None] * len(jobs)
+    wanted: list[int] = []
+    owners: list[int] = []
+    opened: list[int] = []
+    try:
+        for at, job in enumerate(jobs):
+            try:
+                found = job.begin(opened)
+            except (OSError, CorruptBatchError) as error:
+                results[at] = str(error)
+                continue
+            wanted += found
+            owners += [at] * len(found)
+        for at, wrong in zip(owners, sync(wanted), strict=True):
+            if wrong is not None:
+                results[at] = results[at] or str(wrong)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
     failed: dict[Path, str] = {}
     for directory in dict.fromkeys(directory for job in jobs for directory in job.directories):
         try:
@@ -251,17 +284,6 @@ def _answer(waiters: list[asyncio.Future[None]], wrong: str | None) -> None:
             future.set_result(None)
         else:
             future.set_exception(KafkaStorageError(f"not on disk: {wrong}"))
-
-
-def _sync_file(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:  # deleted by retention meanwhile
-        return
-    try:
-        sync_data(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_again(part: FlushPart) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kopfka_broker.storage import KafkaStorageError, durability, flusher, log
-from support.storage import NOW, batch, crash, fill, log_files, new_log, open_manager, values_of
+from kopfka_broker.storage import KafkaStorageError, durability, flusher, log, syncs
+from support.storage import NOW, batch, crash, fill, log_files, new_log, open_manager, replace_sync, values_of
 from support.waiting import eventually_async
 
 
@@ -28,8 +28,8 @@ class Disk:
         self.error = None
         self.gate = threading.Event()
         self.gate.set()
-        self._real = flusher.sync_data
-        monkeypatch.setattr(flusher, "sync_data", self.sync)
+        self._real = syncs.sync_data
+        replace_sync(monkeypatch, self.sync)
 
     def sync(self, descriptor):
         self.gate.wait(30)
@@ -168,14 +168,14 @@ async def test_one_failing_log_does_not_hold_up_others(manager, monkeypatch):
     fill(good, [b"a"])
     fill(bad, [b"a"])
     broken = bad.active.file.descriptor()
-    real = flusher.sync_data
+    real = syncs.sync_data
 
     def sync(descriptor):
         if descriptor == broken:
             raise OSError(errno.EIO, "Input/output error")
         real(descriptor)
 
-    monkeypatch.setattr(flusher, "sync_data", sync)
+    replace_sync(monkeypatch, sync)
     outcomes = await asyncio.gather(good.flushed(1), bad.flushed(1), return_exceptions=True)
     assert outcomes[0] is None
     assert isinstance(outcomes[1], KafkaStorageError)
@@ -319,7 +319,7 @@ async def test_indexes_of_closed_segments_are_synced_with_their_data(manager, di
 async def test_a_mistake_in_a_round_leaves_no_one_waiting(manager, monkeypatch):
     partition = new_log(manager)
     fill(partition, [b"v"])
-    monkeypatch.setattr(flusher, "_run_all", lambda jobs: 1 / 0)
+    monkeypatch.setattr(flusher, "_run_all", lambda jobs, sync: 1 / 0)
     with pytest.raises(KafkaStorageError, match="division"):
         await partition.flushed(1)
     monkeypatch.undo()

@@ -10,10 +10,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kopfka_broker.storage import LogConfig, flusher, recovery
+from kopfka_broker.storage import LogConfig, recovery
 from kopfka_broker.storage.boot import BOOT_ID
 from kopfka_wire.batches import split_batches
-from support.storage import NOW, batch, crash, fill, log_files, new_log, open_manager, records_of, values_of
+from support.storage import (
+    NOW,
+    batch,
+    crash,
+    fill,
+    log_files,
+    new_log,
+    open_manager,
+    records_of,
+    replace_sync,
+    values_of,
+)
 
 SEGMENTS = {"segment.bytes": "700", "index.interval.bytes": "100"}
 VALUES = [b"value %d" % number for number in range(40)]
@@ -177,7 +188,7 @@ def test_after_a_failed_sync_a_kill_is_not_trusted(data, monkeypatch):
     def fail(_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(flusher, "sync_data", fail)
+    replace_sync(monkeypatch, fail)
     assert manager._disk.flusher.flush_now(log.durability)
     crash(manager)
     monkeypatch.undo()
