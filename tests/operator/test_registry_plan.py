@@ -243,14 +243,10 @@ def test_nothing_secret_is_in_a_config_map_and_paths_are_variables() -> None:
         "ssl.keystore.type": "PEM",
         "ssl.truststore.type": "PEM",
     }
-    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
     assert variables(wanted, secrets) == {
         "POD_IP": None,
-        "KAFKA_USERNAME": {"name": "kafka", "key": "username"},
-        "KAFKA_PASSWORD": {"name": "kafka", "key": "password"},
-        "SCHEMA_REGISTRY_KAFKASTORE_SASL_JAAS_CONFIG": (
-            f'{module} required username="$(KAFKA_USERNAME)" password="$(KAFKA_PASSWORD)";'
-        ),
+        "SCHEMA_REGISTRY_KAFKASTORE_SASL_USERNAME": {"name": "kafka", "key": "username"},
+        "SCHEMA_REGISTRY_KAFKASTORE_SASL_PASSWORD": {"name": "kafka", "key": "password"},
         "SCHEMA_REGISTRY_KAFKASTORE_SSL_KEYSTORE_CERTIFICATE_CHAIN": {"name": "kafka", "key": "tls.crt"},
         "SCHEMA_REGISTRY_KAFKASTORE_SSL_KEYSTORE_KEY": {"name": "kafka", "key": "tls.key"},
         "SCHEMA_REGISTRY_KAFKASTORE_SSL_TRUSTSTORE_CERTIFICATES": {"name": "kafka", "key": "ca.crt"},

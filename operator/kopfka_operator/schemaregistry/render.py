@@ -44,12 +44,6 @@ DEFAULT_GROUP = "schema-registry"
 # a registry reads its whole topic before it serves
 START_SECONDS = 600
 
-_MODULES = {
-    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
-    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
-    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Registry(Owner):
@@ -287,11 +281,10 @@ def _kafka_environment(login: KafkaLogin, name: str, entries: Mapping[str, bytes
         return out
     if "sasl.jaas.config" in entries:
         return out + _from_secret(name, entries, {"sasl.jaas.config": "kafkastore.sasl.jaas.config"})
-    for entry in ("username", "password"):
-        reference = {"secretKeyRef": {"name": name, "key": entry}}
-        out.append({"name": f"KAFKA_{entry.upper()}", "valueFrom": reference})
-    line = f'{_MODULES[login.sasl_mechanism]} required username="$(KAFKA_USERNAME)" password="$(KAFKA_PASSWORD)";'
-    return [*out, {"name": variable_of(PREFIX, "kafkastore.sasl.jaas.config"), "value": line}]
+    # not put together to a JAAS line: a password may have quotation marks in it
+    return out + _from_secret(
+        name, entries, {"username": "kafkastore.sasl.username", "password": "kafkastore.sasl.password"}
+    )
 
 
 def _from_secret(name: str, entries: Mapping[str, bytes], settings: Mapping[str, str]) -> list[Manifest]:
