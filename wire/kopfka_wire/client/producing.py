@@ -215,6 +215,55 @@ def produce_request(
     return bytes(head), *batch
 
 
+def bulk_request(
+    form: Codec,
+    number: int,
+    client_id: str,
+    transactional_id: str | None,
+    batches: Sequence[tuple[Leader, tuple[bytes, memoryview]]],
+    *,
+    timeout_ms: int,
+) -> tuple[Buffer, ...]:
+    """As `produce_request`, with a batch for each of several partitions, which may be a transaction's."""
+    name = client_id.encode()
+    flexible = form.version >= _FIRST_FLEXIBLE
+    topics: dict[str, list[tuple[Leader, tuple[bytes, memoryview]]]] = {}
+    for each in batches:
+        topics.setdefault(each[0].topic, []).append(each)
+    part = bytearray(_REQUEST.pack(ApiKey.PRODUCE, form.version, number, len(name)))
+    part += name
+    if flexible:
+        part += b"\0" + compact_text(transactional_id)
+    else:
+        part += legacy_text(transactional_id)
+    part += _ACKS_TIMEOUT.pack(_ALL, timeout_ms)
+    part += unsigned_varint(len(topics) + 1) if flexible else _INT32.pack(len(topics))
+    pieces: list[Buffer] = []
+    for topic, parts in topics.items():
+        if form.version >= _FIRST_WITH_IDS:
+            topic_id = parts[0][0].topic_id
+            assert topic_id is not None
+            part += topic_id.bytes
+        else:
+            part += compact_text(topic) if flexible else legacy_text(topic)
+        part += unsigned_varint(len(parts) + 1) if flexible else _INT32.pack(len(parts))
+        for leader, (header, body) in parts:
+            size = len(header) + len(body)
+            if flexible:
+                part += _INT32.pack(leader.partition) + unsigned_varint(size + 1)
+            else:
+                part += _PARTITION_AND_SIZE.pack(leader.partition, size)
+            part += header
+            pieces += (part, body)
+            part = bytearray(b"\0" if flexible else b"")
+        if flexible:
+            part += b"\0"
+    if flexible:
+        part += b"\0"
+    pieces.append(part)
+    return tuple(pieces)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a Produce answer says of its one partition."""
