@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SOURCES = Path(__file__).parents[1] / "interop" / "java"
+MIRROR_SOURCES = SOURCES.with_name("java_mirror")
 
 _CALL_SECONDS = 60.0
 _DUMP_SECONDS = 2.0
@@ -58,6 +59,25 @@ def java_command(
 ) -> list[str]:
     """Return the command line that runs `main`, of Apache Kafka or our own, in a JVM that starts fast."""
     return java.java_command(main, *arguments, heap=heap, properties=properties, classpath=kafka_classpath())
+
+
+@functools.cache
+def mirror_classpath() -> str:
+    """Return a class path with MirrorMaker 2, the client of its topics, and our own mains for them.
+
+    Skips (or fails, where everything is required) without a JDK and Maven.
+    """
+    need_java()
+    libraries = java.mirror_libraries()
+    files = sorted(MIRROR_SOURCES.rglob("*.java"))
+    flags = ["-nowarn", "-proc:none", "--release", "17"]
+    classes = built_once(
+        f"classes-{digest(java.MIRROR_POM, *files)}",
+        lambda folder: run_builder(
+            ["javac", *flags, "-cp", f"{libraries}/*", "-d", str(folder), *map(str, files)],
+        ),
+    )
+    return os.pathsep.join((f"{libraries}/*", str(classes)))
 
 
 class JavaProgram:

@@ -1,7 +1,7 @@
 """Apache Kafka's jars, from Maven Central, and the command lines of what is in them.
 
 Jars are fetched once and live outside the tree (`cache`). `pom.xml` beside this module is the one list of them: of
-measurements and of tests.
+measurements and of tests; `mirror-pom.xml` is MirrorMaker 2's, which runs in processes of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KAFKA_VERSION = "4.3.1"
 POM = Path(__file__).with_name("pom.xml")
+MIRROR_POM = Path(__file__).with_name("mirror-pom.xml")
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 LAUNCH_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xss512k")
 """What makes a JVM start fast and stay small, where its steady speed does not matter."""
@@ -49,7 +50,12 @@ def need_java() -> None:
 
 def libraries() -> Path:
     """Return the folder of Apache Kafka's clients, tools and broker; fetches them if need be."""
-    return built_once(f"java-{digest(POM)}", _resolve)
+    return built_once(f"java-{digest(POM)}", lambda folder: _resolve(POM, folder))
+
+
+def mirror_libraries() -> Path:
+    """Return the folder of MirrorMaker 2 and all it takes; fetches them if need be."""
+    return built_once(f"java-{digest(MIRROR_POM)}", lambda folder: _resolve(MIRROR_POM, folder))
 
 
 def archive() -> Path:
@@ -77,5 +83,5 @@ def java_command(
     return ["java", f"-Xmx{heap}", *flags, *defines, "-cp", classpath, main, *arguments]
 
 
-def _resolve(folder: Path) -> None:
-    run_builder(["mvn", "-B", "-q", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"])
+def _resolve(pom: Path, folder: Path) -> None:
+    run_builder(["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"])
