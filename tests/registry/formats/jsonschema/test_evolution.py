@@ -29,7 +29,7 @@ def whole(schema: Any, draft: int) -> Any:
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
 def test_what_is_compatible_loses_nothing(draft: int, data: st.DataObject) -> None:
     writer, reader = (whole(each, draft) for each in data.draw(steps(draft)))

@@ -25,7 +25,7 @@ def _pairs(draw: st.DrawFn) -> tuple[str, str]:
     return before.text(), draw(evolved(before)).text()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_pairs(), st.data())
 def test_what_is_compatible_keeps_its_values(texts: tuple[str, str], data: st.DataObject) -> None:
     writer, reader = (FORMAT.parse(text, {}) for text in texts)
@@ -43,7 +43,7 @@ def test_what_is_compatible_keeps_its_values(texts: tuple[str, str], data: st.Da
         _compare(written, read)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(schemas(), st.data())
 def test_every_change_is_told_of_or_none_is_there(schema: Any, data: st.DataObject) -> None:
     before = FORMAT.parse(schema.text(), {})
