@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kopfka_mirror.errors import FencedOutError
+from kopfka_mirror.store import Known
 from kopfka_wire.batches import read_header
 from kopfka_wire.client.bulk import BulkWriter, parcel
 from kopfka_wire.client.errors import AuthenticationError, ClientError, ClosedError
@@ -65,10 +66,15 @@ class Copier:
         self._session: Session | None = None
         self._ready: dict[tuple[str, int], Part] = {}
         """Partitions with something to write."""
+        self._working = asyncio.Lock()
+        """Held while something is written that is to come to its end."""
+        self._stopping = False
         self._opened_at: float | None = None
         """Since when a transaction is open (monotonic)."""
         self._unkept: set[tuple[str, int]] = set()
         """Partitions of which more is written than written down."""
+        self.known = Known()
+        """What was on the target at the start, for partitions that come later."""
         self.trouble: str | None = "not started yet"
         """Why nothing can be written now."""
 
@@ -80,6 +86,8 @@ class Copier:
         """
         wait = 0.1
         while True:
+            if self._stopping:
+                return
             started = time.monotonic()
             try:
                 await self._once()
@@ -106,6 +114,10 @@ class Copier:
     def writing_trouble(self) -> dict[tuple[str, int], ClientError]:
         """Return why batches are sent again and again, by partition of the target."""
         return {} if self._writer is None else self._writer.trouble()
+
+    async def finish(self) -> None:
+        """Bring what is being written to its end, so that the next start repeats nothing; nothing more is begun."""
+        raise NotImplementedError
 
     async def _once(self) -> None:
         raise NotImplementedError
@@ -164,8 +176,15 @@ class PlainCopier(Copier):
 
     def news(self, part: Part) -> None:
         """Send at once; before there is a writer the pieces wait for it."""
-        if self._writer is not None and self._broken is None and part.failure is None:
+        if self._writer is not None and self._broken is None and part.failure is None and not self._stopping:
             self._send(part)
+
+    async def finish(self) -> None:
+        """Wait for what is on its way, and write down where it is."""
+        self._stopping = True
+        if self._writer is not None:
+            await self._writer.flush()
+            await self._keep()
 
     def _wrote(self, part: Part) -> None:
         self._unkept.add(part.key)
@@ -186,17 +205,21 @@ class PlainCopier(Copier):
                 async with asyncio.timeout(self._flow.flush_interval):
                     await self._changed.wait()
             except TimeoutError:
-                await self.keep()
+                await self._keep()
         try:  # what else is on its way arrives, so that beginning anew repeats as little as can be
             async with asyncio.timeout(_DRAIN):
                 await self._writer.flush()
-            await self.keep()
+            await self._keep()
         except TimeoutError:
             pass
         raise self._broken
 
-    async def keep(self) -> None:
+    async def _keep(self) -> None:
         """Write down what is on the target: the map first, so that it is never behind the positions."""
+        async with self._working:
+            await self._keep_now()
+
+    async def _keep_now(self) -> None:
         parts = [self._parts[key] for key in self._unkept if key in self._parts]
         self._unkept.clear()
         if not parts or self._writer is None:
@@ -223,6 +246,12 @@ class TransactionalCopier(Copier):
         self._ready[part.key] = part
         self._changed.set()
 
+    async def finish(self) -> None:
+        """Wait for the end of the transaction that is open: left open it would hold up readers of the target."""
+        self._stopping = True
+        async with self._working:
+            return
+
     async def _once(self) -> None:
         if self._session is None:
             name = f"kopfka-mirror-{self._flow.name}"
@@ -234,7 +263,7 @@ class TransactionalCopier(Copier):
             assert used is not None
             # ends what is open, and fails where somebody else has claimed the id meanwhile
             await self._target.retrying(lambda: session.renew(used), what="claiming the transactional id again")
-        known = await self._store.load()
+        self.known = known = await self._store.load()
         self._broken = None
         self._ready.clear()
         self._writer = BulkWriter(self._target, session)
@@ -249,7 +278,10 @@ class TransactionalCopier(Copier):
         transaction = Transaction(self._target, session)
         while True:
             await self._changed.wait()
-            await self._transact(transaction)
+            async with self._working:
+                if self._stopping:
+                    return
+                await self._transact(transaction)
 
     def _look_at_fencing(self, error: ClientError) -> None:
         if self._session is None or self._session.failure is None:

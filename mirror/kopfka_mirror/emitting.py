@@ -140,7 +140,7 @@ class Checkpoints:
                 continue
             for key, committed in (await self._source_groups.offsets(group)).items():
                 part = self._parts.get(key)
-                if part is None or (part.failure is not None and part.retry_at is None):
+                if part is None or part.gone or (part.failure is not None and part.retry_at is None):
                     continue
                 at = part.offsets.translate(max(committed.offset, part.log_start), part.kept.next_offset)
                 if at is not None:

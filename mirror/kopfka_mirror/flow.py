@@ -7,13 +7,13 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from kopfka_mirror.copying import PlainCopier, copier_of
+from kopfka_mirror.copying import copier_of
 from kopfka_mirror.emitting import Checkpoints, OffsetSyncs, every
 from kopfka_mirror.formats import Position
 from kopfka_mirror.metrics import Counters
 from kopfka_mirror.parts import Part
 from kopfka_mirror.reader import Reader
-from kopfka_mirror.store import Known, Store
+from kopfka_mirror.store import Store
 from kopfka_mirror.topics import Topics
 from kopfka_wire.client.errors import ClientError
 from kopfka_wire.client.offsets import EARLIEST, LATEST
@@ -44,7 +44,6 @@ class Flow:
         self.topics = Topics(settings, source, target)
         self._source = source
         self._target = target
-        self._known = Known()
         self._mirrored: Mapping[str, Mirrored] = {}
         self._store = Store(settings, target)
         self._reader = Reader(settings, source, self.counters, self._news)
@@ -58,11 +57,13 @@ class Flow:
     def trouble(self) -> str | None:
         """Say what keeps the whole flow from going on; None where nothing does."""
         found = self._trouble or self._copier.trouble or self._reader.trouble
+        if found is None and (writing := self._copier.writing_trouble()):
+            found = str(next(iter(writing.values())))
         return None if found is None else f"{self.settings.name}: {found}"
 
     def failed(self) -> str | None:
         """Say which topics and partitions are not mirrored; None where all are."""
-        parts = [part for part in self.parts.values() if part.failure is not None]
+        parts = [part for part in self.parts.values() if part.failure is not None and not part.gone]
         if not parts and not self.topics.failures:
             return None
         first = parts[0].failure if parts else next(iter(self.topics.failures.values()))
@@ -96,7 +97,7 @@ class Flow:
                 group.create_task(each)
 
     async def close(self) -> None:
-        """Write down what is mirrored, so that a restart repeats nothing; then end. After `run` was cancelled."""
+        """End; after `run` was cancelled."""
         await self._syncs.close()
         await self._checkpoints.close()
 
@@ -112,7 +113,7 @@ class Flow:
             try:
                 await self._store.prepare()
                 if not self.settings.exactly_once:  # there the copier loads it, once rivals are fenced
-                    self._known = await self._store.load()
+                    self._copier.known = await self._store.load()
                 await self._refresh()
             except ClientError as error:
                 if str(error) != self._trouble:
@@ -139,10 +140,15 @@ class Flow:
         mirrored, source = await self.topics.refresh()
         self._mirrored = mirrored
         wanted = {(each.topic, number): each for each in mirrored.values() for number in range(each.partitions)}
-        for key in [key for key in self.parts if key not in wanted]:
-            log.info("%s: %s-%d is no longer mirrored", self.settings.name, *key)
-            self._reader.remove(key)
-            del self.parts[key]
+        for key, part in self.parts.items():
+            part.offsets.prune(part.log_start)
+            if part.gone and key in wanted:
+                part.gone = False
+                self._reader.add(part)
+            elif not part.gone and key not in wanted:
+                log.info("%s: %s is not there to be mirrored", self.settings.name, part.name)
+                part.gone = True
+                self._reader.remove(key)
         for key, each in wanted.items():
             if key not in self.parts:
                 self._add(key, each, source[each.topic])
@@ -152,9 +158,10 @@ class Flow:
         late = self._trouble is None
         start = Position(EARLIEST if late or self.settings.from_earliest else LATEST, -1, state.topic_id)
         part = Part(key[0], key[1], each.remote, state.topic_id, start=start, written=start, kept=start)
+        known = self._copier.known
         part.reset(
-            self._known.positions.get(key),
-            self._known.maps.get(key),
+            known.positions.get(key),
+            known.maps.get(key),
             restart_recreated=self.settings.restart_recreated,
         )
         self.parts[key] = part
@@ -171,6 +178,5 @@ class Flow:
         await self.topics.sync_configs(self._mirrored)
 
     async def drain(self) -> None:
-        """Write down what is on the target, so that the next start repeats nothing."""
-        if isinstance(self._copier, PlainCopier):
-            await self._copier.keep()
+        """Bring what is being written to its end."""
+        await self._copier.finish()

@@ -79,6 +79,8 @@ class MirrorCollector(Collector):
             for name, family in counted.items():
                 family.add_metric(pair, getattr(flow.counters, name))
             for part in flow.parts.values():
+                if part.gone:
+                    continue
                 labels = [*pair, part.topic, str(part.partition)]
                 lag.add_metric(labels, part.lag())
                 late.add_metric(labels, 0.0 if part.behind_since is None else now - part.behind_since)

@@ -96,6 +96,8 @@ class Part:
     high_watermark: int = -1
     """The end that can be mirrored: the last stable offset where only committed records are."""
     log_start: int = -1
+    gone: bool = False
+    """Whether the source does not have it now, or it is not wanted any more; what is known of it is kept."""
     failure: str | None = None
     """Why it is not mirrored now."""
     retry_at: float | None = None

@@ -43,7 +43,7 @@ class MirrorProcess(ServerProcess):
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body of a page of its health."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         with contextlib.closing(connection):
             connection.request("GET", path)
             response = connection.getresponse()
