@@ -26,6 +26,7 @@ SCENARIOS = {
     "growth-connections": "how cost grows with connections",
     "growth-size": "how cost grows with the size of a topic",
     "growth-groups": "how cost grows with consumer groups",
+    "mirror": "replication beside MirrorMaker 2: a backlog, and lag at a steady rate",
     "registry": "schema registry: start, memory, look-ups, registration (no counterpart)",
     "up": "`kopfka up` until everything is ready, and its memory (no counterpart)",
 }
