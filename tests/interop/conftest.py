@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 KINDS = ("kopfka", "apache-kafka")
 CONFIG = (
     "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=4\n"
+    "offsets.retention.check.interval.ms=86400000\n"  # groups without members and offsets are not taken away meanwhile
     "log.cleaner.backoff.ms=250\ntransaction.state.log.num.partitions=4\ntransaction.abort.timed.out.transaction.cleanup.interval.ms=250\n"
 )
 TELEMETRY = "metric.reporters=io.kopfka.interop.TelemetryReceiver\n"

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.java
 
-CONFIG = "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=3\ngroup.max.size=3\n"
+CONFIG = (
+    "node.id=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=3\ngroup.max.size=3\n"
+    # groups without members and offsets go when somebody looks, ten minutes from the start by default
+    "offsets.retention.check.interval.ms=86400000\n"
+)
 
 
 @pytest.fixture(scope="module")
