@@ -82,6 +82,9 @@ class Reader:
             while True:
                 await self._move.wait()
                 self._move.clear()
+                for task in self._tasks.values():
+                    if task.done():  # none ends by itself: an error that nobody thought of ends the replicator
+                        task.result()
                 if not await self._place():
                     await asyncio.sleep(0.2)
                     self._move.set()
@@ -108,7 +111,9 @@ class Reader:
             self._homes[key] = leader.node_id
             if leader.node_id not in self._tasks:
                 self._wakes[leader.node_id] = asyncio.Event()
-                self._tasks[leader.node_id] = asyncio.create_task(self._read(leader.node_id))
+                task = asyncio.create_task(self._read(leader.node_id))
+                task.add_done_callback(lambda _: self._move.set())
+                self._tasks[leader.node_id] = task
             self._wakes[leader.node_id].set()
         return not self._homeless
 

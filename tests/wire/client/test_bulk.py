@@ -86,6 +86,23 @@ async def test_what_a_topic_does_not_take_ends_its_partition_only(cluster, name)
     await writer.close()
 
 
+async def test_an_error_of_who_is_told_leaves_nobody_waiting(cluster, name):
+    await Admin(cluster).create_topic(name)
+    writer, told = BulkWriter(cluster, await claimed(cluster)), []
+
+    def fails(*_):
+        raise RuntimeError("a mistake")
+
+    batch = encode_batch([Record(0, 1, b"k", b"v")])
+    writer.submit(name, 0, parcel(read_header(batch), batch, fails))
+    for number in range(20):
+        submitted(writer, name, 0, b"%d" % number, told)
+    await writer.flush()
+    assert len(told) == 20
+    assert any("a mistake" in str(error) for _, _, error in told)
+    await writer.close()
+
+
 async def test_batches_of_a_transaction_are_seen_when_it_is_committed(cluster, name):
     await Admin(cluster).create_topic(name, 2)
     session = await claimed(cluster, name)

@@ -176,7 +176,15 @@ class BulkWriter:
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let no task die unheard: what was on its way with it would be waited for for ever."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            for lane in list(self._lanes.values()):
+                self._fail(lane, ClientError(f"writing failed: {error!r}"))
 
     def _route(self, lane: _Lane) -> None:
         if lane.queue and not lane.routed and lane.trouble is None and lane.requests < IN_FLIGHT and not self._closed:
@@ -194,6 +202,7 @@ class BulkWriter:
         if node is None:
             node = self._nodes[leader.node_id] = _Node(leader.node_id)
             node.task = asyncio.create_task(self._serve(node), name=f"bulk writes to broker {leader.node_id}")
+            node.task.add_done_callback(self._ended)
         node.ready.append((lane, leader))
         node.wake.set()
 
