@@ -17,7 +17,9 @@ settings.register_profile("kopfka", deadline=None, suppress_health_check=[Health
 settings.load_profile("kopfka")
 
 INTEROP = REPOSITORY / "tests" / "interop"
-OWN_BROKERS = frozenset({"test_java_clients.py", "test_transaction_files.py", "test_dump_log_segments.py"})
+OWN_BROKERS = frozenset(
+    {"test_java_clients.py", "test_transaction_files.py", "test_dump_log_segments.py", "test_mirror.py"}
+)
 """Files of `interop` that start brokers of their own anyway."""
 SHARING = {
     "interop: answers": ("test_differential", "test_security"),
