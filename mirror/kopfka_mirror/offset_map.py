@@ -63,7 +63,7 @@ class OffsetMap:
         """Return where on the target the next unread record is, for who has read the source up to `offset`.
 
         Never beyond a record that is not read: where all that is mirrored (up to `end`) is read, that is the offset
-        after the last of it. None where what comes before was not mirrored by this replicator.
+        after the last of it. None where nothing is mirrored yet, or what comes before was not by this replicator.
         """
         offset = min(offset, end)
         at = bisect.bisect_right(self._sources, offset) - 1
@@ -73,7 +73,7 @@ class OffsetMap:
             return self._targets[at] + offset - self._sources[at]
         if at + 1 < len(self._sources) and self._sources[at + 1] < end:
             return self._targets[at + 1]
-        return self._targets[at] + self._lengths[at]
+        return self._targets[at] + self._lengths[at] if self._lengths[at] else None
 
     def begin(self) -> None:
         """Say that there is nothing below what comes next: mirroring begins with the source's first record."""
