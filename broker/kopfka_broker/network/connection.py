@@ -322,8 +322,9 @@ class Connection(asyncio.BufferedProtocol):
             if buffers is None:
                 continue
             header = slot.started.header
-            size = len(header) + sum(map(len, buffers))
-            out.append(size.to_bytes(4, "big") + header)
+            if header is not None:
+                size = len(header) + sum(map(len, buffers))
+                out.append(size.to_bytes(4, "big") + header)
             out.extend(buffers)
         if out:
             # several small answers in one buffer, large ones as they are: the transport hands all of them over at once
