@@ -4,13 +4,6 @@ WORKDIR /src
 RUN python3 -m venv /opt/kopfka
 COPY requirements.lock .
 RUN /opt/kopfka/bin/pip install --no-cache-dir --quiet --require-hashes -r requirements.lock
-# the broker's hottest function in C, where the base image can build it (Python's headers): it runs without
-COPY native native
-RUN if [ -e "$(/opt/kopfka/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then \
-      apt-get update -qq \
-      && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null \
-      && /opt/kopfka/bin/pip install --no-cache-dir --quiet --no-deps ./native; \
-    else echo "no Python.h in the base image: without kopfka-native"; fi
 COPY . .
 RUN /opt/kopfka/bin/pip install --no-cache-dir --quiet --no-deps . \
  && /opt/kopfka/bin/pip uninstall --quiet --yes pip setuptools \

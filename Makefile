@@ -15,7 +15,7 @@ MEANWHILE ?= :
 BENCH ?=
 ROOMS := wire runtime broker registry connect mirror streams operator console local cli bench
 
-.PHONY: up test test-here test-cluster lint format crds lock native bench compatibility image kind-up e2e soak fuzz clean help
+.PHONY: up test test-here test-cluster lint format crds lock bench compatibility image kind-up e2e soak fuzz clean help
 
 help:           ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -54,9 +54,6 @@ crds: $(VENV)/installed-dev  ## write crds/ and docs/reference from the API mode
 lock: $(VENV)/installed-dev  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
-
-native: $(VENV)/installed  ## build the broker's hottest function in C (needs a C compiler); it runs without
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --force-reinstall ./native
 
 bench: $(VENV)/installed  ## measure side by side with Apache Kafka (needs Java 17, Maven), and write docs/benchmarks
 	$(KOPFKA) bench --output docs/benchmarks $(BENCH)

@@ -108,17 +108,10 @@ def describe_versions() -> dict[str, object]:
     return {
         "python": platform.python_version(),
         "kopfka": metadata.version("kopfka"),
-        "kopfka-native": _version("kopfka-native") or "not installed",
         "commit": _said("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty") or "not known",
         "confluent-kafka": str(confluent_kafka.__version__),
         "librdkafka": str(confluent_kafka.libversion()[0]),
     }
-
-
-def _version(distribution: str) -> str:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(distribution)
-    return ""
 
 
 def processor_ticks() -> tuple[int, int]:

@@ -58,8 +58,8 @@ class Started:
     """A request that was given to its handler."""
 
     api: ApiKey
-    header: bytes | None
-    """What stands before the body of the answer; None where the answer is whole, with this and its size."""
+    header: bytes
+    """What stands before the body of the answer."""
     answer: RawAnswer
     context: RequestContext | None = None
     """Whose request it is; None of ApiVersions, which comes before there is anything to know."""

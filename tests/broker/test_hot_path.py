@@ -16,11 +16,8 @@ import pytest
 import uvloop
 
 from broker.live import batch, live_broker
-from kopfka_broker.apis import repeated_produce
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec
-from kopfka_wire.repeated_produce import take_in_python
-from support.native import native_module
 
 REQUESTS = 50
 MEGABYTE = 1 << 20
@@ -94,9 +91,8 @@ def exchange(port, frame, times):
                 left -= connection.recv_into(SCRATCH, min(left, len(SCRATCH)))
 
 
-@pytest.mark.parametrize(("acks", "native", "most"), [(1, False, 39), (-1, False, 72), (1, True, 28), (-1, True, 61)])
-async def test_calls_of_a_produce_request(live, monkeypatch, acks, native, most):
-    monkeypatch.setattr(repeated_produce, "take", native_module().take if native else take_in_python)
+@pytest.mark.parametrize(("acks", "most"), [(1, 32), (-1, 66)])
+async def test_calls_of_a_produce_request(live, acks, most):
     client = await live.client()
     await client.create("calls")
     frame = framed(ApiKey.PRODUCE, 8, client.produce_fields("calls", batch(b"v" * 100), acks=acks))

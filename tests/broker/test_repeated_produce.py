@@ -1,26 +1,19 @@
 """Produce requests that are known by their bytes are answered, and written, as those that are read.
 
 Each story is told twice: over one connection, which knows its requests after the first, and over a new connection for
-each request, which knows none. Answers and log files must be the same, whether it is the function in C that does it or
-its twin in Python.
+each request, which knows none. Answers and log files must be the same.
 """
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.live import batch, live_broker
-from kopfka_broker.apis import repeated_produce
 from kopfka_broker.apis.repeated_produce import RepeatedProduce
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.batches import CRC_OFFSET
-from kopfka_wire.repeated_produce import take_in_python
-from support.native import native_module
 from support.storage import replace_sync
 
 
@@ -56,12 +49,6 @@ CASES = {
     "empty": lambda _: b"",
     "rubbish": lambda _: b"\xff" * 80,
 }
-
-
-@pytest.fixture(params=["in Python", "in C"], autouse=True)
-def _take(request, monkeypatch):
-    take = take_in_python if request.param == "in Python" else native_module().take
-    monkeypatch.setattr(repeated_produce, "take", take)
 
 
 @pytest.fixture
@@ -203,49 +190,3 @@ async def test_acks_all_waits_for_the_disk_where_it_is_to(tmp_path, monkeypatch,
         answers = [await client.produce("t", batch(b"x")) for _ in range(3)]  # read, remembered, known by its bytes
         assert [(one.error_code, one.base_offset) for one in answers] == [(0, 0), (0, 1), (0, 2)]
         assert len(synced) == (3 if waits else 0)
-
-
-async def test_a_write_that_fails_or_stops_short_leaves_no_trace_and_is_done_again(live, known, monkeypatch, tmp_path):
-    client = await live.client()
-    name = f"torn-{repeated_produce.take is take_in_python}"
-    await client.create(name)
-    for _ in range(2):
-        await client.produce(name, batch(b"v"), acks=1)
-    (log,) = live.broker.cluster.logs.topics[name].partitions
-    path, size, real = log.active.file.path, log.active.size, repeated_produce.take
-    for failing in (-1, 7):  # the disk failed, the disk is full
-
-        def take(frame, like, *arguments, left=failing):
-            descriptor, position = arguments[-4:-2]
-            start, length, placed, whole, _ = take_in_python(frame, like, *arguments)
-            if left > 0:
-                os.pwrite(descriptor, bytes(left), position)
-            return start, length, placed, whole, left
-
-        monkeypatch.setattr(repeated_produce, "take", take)
-        at = log.log_end_offset
-        assert (await client.produce(name, batch(b"v"), acks=1)).base_offset == at
-        size += len(batch(b"v"))
-        assert path.stat().st_size == log.active.size == size
-    monkeypatch.setattr(repeated_produce, "take", real)
-    assert (await client.produce(name, batch(b"v"), acks=1)).base_offset == 4
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
-async def test_a_full_disk_is_told_and_the_log_goes_on(live, monkeypatch):
-    client = await live.client()
-    name = f"full-{repeated_produce.take is take_in_python}"
-    await client.create(name)
-    await client.produce(name, batch(b"v"), acks=1)
-    (log,) = live.broker.cluster.logs.topics[name].partitions
-    full = os.open("/dev/full", os.O_WRONLY)
-    descriptor = type(log.active.file).descriptor
-
-    def of_a_full_disk(self, *, create=False):
-        return full if self is log.active.file else descriptor(self, create=create)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(type(log.active.file), "descriptor", of_a_full_disk)
-        assert (await client.produce(name, batch(b"v"), acks=1)).error_code.name == "kafka_storage_error"
-    os.close(full)
-    assert (await client.produce(name, batch(b"v"), acks=1)).base_offset == 1

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import sys
 from datetime import timedelta
-from pathlib import Path
-from types import ModuleType
 from uuid import UUID
 
 import pytest
@@ -17,18 +13,9 @@ from hypothesis import strategies as st
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.codec import codec, read_request_header
 from kopfka_wire.errors import MalformedMessageError
-from kopfka_wire.native import VERSION, native
 from kopfka_wire.produce import PartitionResult, read_produce, write_produce_response
-from kopfka_wire.records import Record, encode_batch
-from kopfka_wire.repeated_produce import (
-    AFTER_CORRELATION,
-    BEFORE_CORRELATION,
-    FIRST_OUTLINED,
-    outline,
-    take_in_python,
-)
+from kopfka_wire.repeated_produce import AFTER_CORRELATION, BEFORE_CORRELATION, FIRST_OUTLINED, outline
 from support.messages import TEXT
-from support.native import native_module
 
 TOPIC_ID = UUID(int=0x1234)
 versions = st.integers(FIRST_OUTLINED, 13)
@@ -141,95 +128,3 @@ def test_whatever_follows_is_read_alike_or_not_at_all(version, junk, size, cut):
     except MalformedMessageError:
         pytest.fail("a request that cannot be read was taken")
     assert records == frame[start : start + length]
-
-
-def a_batch(count=1, producer=-1, timestamp=1000):
-    records = [Record(0, timestamp, None, b"v" * 20)] * count
-    epoch = -1 if producer < 0 else 3
-    return encode_batch(records, producer_id=producer, producer_epoch=epoch, base_sequence=epoch)
-
-
-@st.composite
-def requests_like_another(draw):
-    """A request, its outline, and what of it may be changed by somebody who means harm."""
-    version = draw(versions)
-    records = draw(
-        st.sampled_from([a_batch(), a_batch(700), a_batch(producer=5), a_batch(timestamp=-1), a_batch(timestamp=2000)])
-        | st.binary(max_size=100)
-    )
-    frame = frame_of(version, (0, records), correlation_id=draw(st.integers(0, 2**31 - 1)))
-    found = outline_of(frame, version)
-    for _ in range(draw(st.integers(0, 2))):
-        at = draw(st.integers(found.size_at - 2, len(frame) - 1))
-        frame[at] = draw(st.integers(0, 255))
-    cut = draw(st.sampled_from([0, 0, 0, 1, 3, 30]))
-    return found, frame[: len(frame) - cut] + draw(st.sampled_from([b"", b"", b"", b"\0", b"more"]))
-
-
-@given(
-    requests_like_another(),
-    st.integers(0, 2**62),
-    st.integers(-1, 2**31 - 1),
-    st.sampled_from([999, 1000, 2**62]),
-    st.sampled_from([0, 60, 200, 1 << 20]),
-    st.sampled_from([-1, 999, 1000, 2**62]),
-    st.sampled_from([-1, 0, 699, 2**31 - 1]),
-)
-@settings(max_examples=400)
-def test_the_function_in_c_does_what_its_twin_does(tmp_path_factory, told, first, epoch, latest, largest, newest, most):
-    found, frame = told
-    file = tmp_path_factory.getbasetemp() / "taken"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-    other = bytearray(frame)
-    arguments = first, epoch, latest, 17, largest, descriptor, 5, newest, most
-    mine = native_module().take(frame, found, *arguments)
-    twin = take_in_python(other, found, *arguments)
-    os.close(descriptor)
-    assert frame == other
-    if mine is None or twin is None:
-        assert mine is twin
-        return
-    *said, written = mine
-    assert tuple(said) == twin[:4]
-    start, size, (delta, timestamp, producer, *_), _ = said
-    assert written == (size if producer == -1 and 0 <= timestamp <= newest and delta <= most else 0)
-    assert file.read_bytes() == (bytes(5) + frame[start : start + size] if written else b"")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
-def test_a_write_that_fails_is_told():
-    frame = frame_of(9, (0, a_batch()))
-    with Path("/dev/full").open("wb") as full:
-        said = native_module().take(frame, outline_of(frame, 9), 0, 0, 2**62, 0, 1 << 20, full.fileno(), 0, 2**62, 9)
-    assert said[-1] == -1
-
-
-@pytest.mark.parametrize("wrong", [(), (bytearray(9),), (b"", None, *[0] * 9), (bytearray(9), (b"",) * 4, *[0] * 9)])
-def test_what_it_is_not_made_for_is_a_type_error(wrong):
-    with pytest.raises(TypeError):
-        native_module().take(*wrong)
-    with pytest.raises(TypeError):
-        native_module().take(bytearray(9), (None,) * 5, *[0] * 9)
-    with pytest.raises(OverflowError):
-        native_module().take(bytearray(9), (b"",) * 5, 2**70, *[0] * 8)
-
-
-def test_it_stands_in_where_it_is_installed_and_wanted(monkeypatch):
-    def twin():
-        pass
-
-    module = native_module()
-    assert module.VERSION == VERSION
-    monkeypatch.setitem(sys.modules, "kopfka_native", module)
-    monkeypatch.delenv("KOPFKA_NATIVE", raising=False)
-    assert native("take", twin) is module.take
-    assert native("no-such-function", twin) is twin
-    monkeypatch.setenv("KOPFKA_NATIVE", "off")
-    assert native("take", twin) is twin
-    monkeypatch.delenv("KOPFKA_NATIVE")
-    other = ModuleType("kopfka_native")
-    other.take, other.VERSION = module.take, VERSION + 1
-    monkeypatch.setitem(sys.modules, "kopfka_native", other)
-    assert native("take", twin) is twin
-    monkeypatch.setitem(sys.modules, "kopfka_native", None)
-    assert native("take", twin) is twin

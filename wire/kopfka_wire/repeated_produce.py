@@ -1,8 +1,7 @@
 """Produce requests that repeat: what a producer sends to a partition differs in correlation id, size and records only.
 
 An `Outline` holds the bytes that stay, so that a request like it is known by comparing them and need not be read again.
-Only requests of one batch, without tagged fields behind it, have one. What is done for each such request is done by the
-extension module `kopfka_native` where it is installed, and the same here where it is not.
+Only requests of one batch, without tagged fields behind it, have one.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from kopfka_wire.native import native
-from kopfka_wire.plain_batches import Placed, place
 from kopfka_wire.produce import FIRST_FLEXIBLE, PartitionResult, write_produce_response
 from kopfka_wire.writing import unsigned_varint
 
@@ -56,10 +53,6 @@ class Outline(NamedTuple):
         correlation_id = bytes(frame[BEFORE_CORRELATION:AFTER_CORRELATION])
         return correlation_id + b"\0" if self.tail else correlation_id
 
-    def header_of(self, answer: bytes) -> bytes:
-        """Return the header of an answer that `take` made."""
-        return answer[4:9] if self.tail else answer[4:8]
-
     def records(self, frame: bytearray) -> tuple[int, int] | None:
         """Return where the records of a request like this one are, and how many bytes; None where it is not like it.
 
@@ -87,58 +80,6 @@ class Outline(NamedTuple):
         if size < 0 or start + size != end or not frame.endswith(self.tail):
             return None
         return start, size
-
-
-Taken = tuple[int, int, Placed, bytes, int]
-"""Where the batch begins and how many bytes it has, what `place` says, the answer with its size before it, and how many
-bytes were written: 0 where it was not tried, fewer than there are or below 0 where the disk is full or failed."""
-
-
-def take_in_python(  # noqa: PLR0917 - one call for each request
-    frame: bytearray,
-    like: Outline,
-    first_offset: int,
-    leader_epoch: int,
-    latest: int,
-    log_start: int,
-    largest: int,
-    descriptor: int,
-    position: int,
-    newest: int,
-    most: int,
-) -> Taken | None:
-    """Find the batch in a request, check it, put it in its place, and make the answer.
-
-    The function in C writes it too, where it has no producer id but a timestamp; this one leaves that to the caller.
-
-    Args:
-        frame: the request, whose `head` and `body` are those of the outline.
-        like: the outline.
-        first_offset: the offset that the batch's first record gets.
-        leader_epoch: of the partition.
-        latest: the largest timestamp a record may have.
-        log_start: the log start offset, for the answer.
-        largest: bytes that a batch may have.
-        descriptor: the file it may be written to.
-        position: where in that file.
-        newest: the largest timestamp with which it may be written.
-        most: the largest delta of its last offset with which it may be written.
-
-    Returns:
-        None, with nothing done, where the request is to be read.
-    """
-    found = like.records(frame)
-    if found is None or found[1] > largest:
-        return None
-    start, size = found
-    placed = place(memoryview(frame)[start : start + size], first_offset, leader_epoch, latest)
-    if placed is None:
-        return None
-    body, header = like.answer(first_offset, log_start), like.header(frame)
-    return start, size, placed, b"".join((_INT32.pack(len(header) + len(body)), header, body)), 0
-
-
-take: Final = native("take", take_in_python)
 
 
 def outline(frame: memoryview, version: int, request: ProduceRequest) -> Outline | None:

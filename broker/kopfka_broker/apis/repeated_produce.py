@@ -13,10 +13,10 @@ from kopfka_broker.dispatch import Deferred, Started
 from kopfka_broker.security.authorizer import AllowAll
 from kopfka_broker.storage import StorageError
 from kopfka_broker.storage.manager import wall_clock_ms
-from kopfka_broker.storage.plain import append_placed, plain_segment, written_within, wrote_placed
+from kopfka_broker.storage.plain import NOT_PLAIN, append_plain
 from kopfka_wire.apis import ApiKey
 from kopfka_wire.produce import PartitionResult, write_produce_response
-from kopfka_wire.repeated_produce import AFTER_CORRELATION, outline, take
+from kopfka_wire.repeated_produce import AFTER_CORRELATION, outline
 
 if TYPE_CHECKING:
     from kopfka_broker.cluster import Cluster
@@ -101,33 +101,16 @@ class _Route:
         self._acks = acks
         self._traffic = cluster.metrics.topic(topic.name)
 
-    def start(self, frame: bytearray) -> Started | None:  # noqa: PLR0911 - one way out for each doubt
+    def start(self, frame: bytearray) -> Started | None:
         cluster, acks, log = self._cluster, self._acks, self._log
         if cluster.throttling.active:
             return None
-        segment = plain_segment(log, len(frame))
-        if segment is None:
+        place = self._outline.records(frame)
+        if place is None:
             return None
-        first, config, now_ms = log.log_end_offset, log.config, wall_clock_ms()
-        latest = now_ms + config.message_timestamp_after_max_ms
-        newest, most = written_within(log, segment)
-        try:
-            descriptor = segment.file.descriptor()
-        except OSError:
-            return None
-        taken = take(
-            frame, self._outline, first, log.leader_epoch, latest, log.log_start_offset, config.max_message_bytes,
-            descriptor, segment.size, newest, most,
-        )  # fmt: skip
-        if taken is None:
-            return None
-        start, size, placed, whole, written = taken
-        if written == size:
-            wrote_placed(log, segment, size, placed)
-        elif written:
-            segment.take_back()  # whoever writes it again finds out what is wrong with the disk
-            return None
-        elif not append_placed(log, segment, memoryview(frame)[start : start + size], placed, now_ms):
+        start, size = place
+        first = append_plain(log, memoryview(frame)[start : start + size], wall_clock_ms())
+        if first == NOT_PLAIN:
             return None
         traffic = self._traffic
         traffic.produce_requests += 1
@@ -135,20 +118,19 @@ class _Route:
         traffic.messages_in += log.log_end_offset - first
         answer: RawAnswer
         if acks == _ALL and log.durability.waits:
-            answer = Deferred(self._when_durable(whole, log.log_end_offset))
+            answer = Deferred(self._when_durable(first, log.log_end_offset))
         elif acks == _NOBODY:
             answer = None
         else:
-            answer = [whole]
-        return Started(ApiKey.PRODUCE, None, answer, self._context, len(frame))
+            answer = [self._outline.answer(first, log.log_start_offset)]
+        return Started(ApiKey.PRODUCE, self._outline.header(frame), answer, self._context, len(frame))
 
-    async def _when_durable(self, whole: bytes, end: int) -> Buffers:
+    async def _when_durable(self, first: int, end: int) -> Buffers:
+        body = self._outline.answer(first, self._log.log_start_offset)
         try:
             await self._log.flushed(end)
         except StorageError as error:
             self._traffic.failed_produce_requests += 1
             failed = PartitionResult(self._index, error.number)
-            body = write_produce_response(self._context.api_version, [(self._topic_key, [failed])])
-            header = self._outline.header_of(whole)
-            return [(len(header) + len(body)).to_bytes(4, "big"), header, body]
-        return [whole]
+            return [write_produce_response(self._context.api_version, [(self._topic_key, [failed])])]
+        return [body]

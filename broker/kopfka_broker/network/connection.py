@@ -322,9 +322,8 @@ class Connection(asyncio.BufferedProtocol):
             if buffers is None:
                 continue
             header = slot.started.header
-            if header is not None:
-                size = len(header) + sum(map(len, buffers))
-                out.append(size.to_bytes(4, "big") + header)
+            size = len(header) + sum(map(len, buffers))
+            out.append(size.to_bytes(4, "big") + header)
             out.extend(buffers)
         if out:
             # several small answers in one buffer, large ones as they are: the transport hands all of them over at once

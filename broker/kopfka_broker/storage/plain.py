@@ -5,20 +5,30 @@ What is written, and where, is what `PartitionLog.append` would do; whatever is 
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final
 
 from kopfka_broker.storage.errors import KafkaStorageError
 from kopfka_broker.storage.indexes import MAX_RELATIVE_OFFSET
 from kopfka_broker.storage.producers import SeenBatch
-from kopfka_wire.batches import NO_PRODUCER_ID, increment_sequence
-from kopfka_wire.plain_batches import place
+from kopfka_wire.batches import (
+    ATTRIBUTES_OFFSET,
+    HEADER,
+    HEADER_SIZE,
+    LOG_OVERHEAD,
+    MAGIC,
+    NO_PRODUCER_ID,
+    increment_sequence,
+)
+from kopfka_wire.checksum import crc32c
+from kopfka_wire.compression import ZSTD
 
 if TYPE_CHECKING:
     from kopfka_broker.storage.log import PartitionLog
-    from kopfka_broker.storage.segment import Segment
-    from kopfka_wire.plain_batches import Placed
 
 NOT_PLAIN: Final = -1
+_PLACE = struct.Struct(">qii")
+_LAST_CODEC: Final = ZSTD
 
 
 def append_plain(log: PartitionLog, batch: memoryview, now_ms: int) -> int:
@@ -30,72 +40,53 @@ def append_plain(log: PartitionLog, batch: memoryview, now_ms: int) -> int:
         `NOT_PLAIN` where these are no bytes that can be appended without a closer look. Nothing was done then, but for
         a base offset and a leader epoch in the batch, which mean nothing in one that is produced.
     """
-    segment = plain_segment(log, len(batch))
-    if segment is None or batch.readonly or len(batch) > log.config.max_message_bytes:
-        return NOT_PLAIN
-    first = log.log_end_offset
-    placed = place(batch, first, log.leader_epoch, now_ms + log.config.message_timestamp_after_max_ms)
-    if placed is None or not append_placed(log, segment, batch, placed, now_ms):
-        return NOT_PLAIN
-    return first
-
-
-def plain_segment(log: PartitionLog, size: int) -> Segment | None:
-    """Return the segment that takes so many bytes as they are; None where the log has a say in it first."""
+    config, size = log.config, len(batch)
     segment = log.segments[-1]
     if (
         log.closed
         or log.durability.unsafe
         or log.disk_troubled
-        or not log.config.plain
+        or not config.plain
+        or not HEADER_SIZE <= size <= config.max_message_bytes
         or not segment.size
-        or segment.torn
-        or segment.is_full(log.config, size)
+        or segment.is_full(config, size)
+        or batch.readonly
         or log.epochs.latest != log.leader_epoch
     ):
-        return None
-    return segment
-
-
-def append_placed(log: PartitionLog, segment: Segment, batch: memoryview, placed: Placed, now_ms: int) -> bool:
-    """Write a batch that has its place at the end of this log; False where nothing was done."""
-    delta, max_timestamp, producer_id, epoch, sequence = placed
-    config, first = log.config, log.log_end_offset
+        return NOT_PLAIN
+    (
+        base_offset, length, _, magic, crc, attributes, delta,
+        _, max_timestamp, producer_id, epoch, sequence, count,
+    ) = HEADER.unpack_from(batch)  # fmt: skip
+    first = log.log_end_offset
     if (
-        segment.waited_ms(max_timestamp, now_ms) > config.segment_ms - segment.jitter_ms
+        magic != MAGIC
+        or length != size - LOG_OVERHEAD
+        or base_offset < 0
+        or delta < 0
+        or count != delta + 1
+        or not 0 <= attributes <= _LAST_CODEC  # any of the flags is for the closer look
+        or max_timestamp > now_ms + config.message_timestamp_after_max_ms
+        or segment.waited_ms(max_timestamp, now_ms) > config.segment_ms - segment.jitter_ms
         or first + delta - segment.base_offset >= MAX_RELATIVE_OFFSET
     ):
-        return False
+        return NOT_PLAIN
     producer = None
     if producer_id != NO_PRODUCER_ID:
         producer = log.producers.continued(producer_id, epoch, sequence)
         if producer is None:
-            return False
-    size = len(batch)
+            return NOT_PLAIN
+    if crc32c(batch[ATTRIBUTES_OFFSET:]) != crc:
+        return NOT_PLAIN
+    _PLACE.pack_into(batch, 0, first, length, log.leader_epoch)
     try:
         segment.write([batch], size)
     except KafkaStorageError:
-        return False
+        return NOT_PLAIN
+    last = first + delta
+    segment.added(size, last, max_timestamp, config.index_interval_bytes)
     if producer is not None:
         producer.last_timestamp = max_timestamp
-        producer.batches.append(SeenBatch(increment_sequence(sequence, delta), first + delta, delta, max_timestamp))
-    wrote_placed(log, segment, size, placed)
-    return True
-
-
-def wrote_placed(log: PartitionLog, segment: Segment, size: int, placed: Placed) -> None:
-    """Take note of a batch that was written, and whose producer needs none."""
-    delta, max_timestamp, *_ = placed
-    last = log.log_end_offset + delta
-    segment.added(size, last, max_timestamp, log.config.index_interval_bytes)
+        producer.batches.append(SeenBatch(increment_sequence(sequence, delta), last, delta, max_timestamp))
     log.appended(last + 1, size)
-
-
-def written_within(log: PartitionLog, segment: Segment) -> tuple[int, int]:
-    """Return the largest timestamp, and the largest delta of a last offset, with which nothing but the write is left.
-
-    As `append_placed` finds them; the timestamp is -1 where that cannot be told before.
-    """
-    oldest = segment.first_timestamp
-    newest = oldest + log.config.segment_ms - segment.jitter_ms if oldest >= 0 else -1
-    return newest, MAX_RELATIVE_OFFSET - 1 - log.log_end_offset + segment.base_offset
+    return first

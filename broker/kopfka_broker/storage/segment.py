@@ -88,7 +88,7 @@ class Segment:
                     written = os.pwrite(descriptor, rest, self.size + size - len(rest))
                     rest = rest[written:]
         except OSError as error:
-            self.take_back()
+            self._take_back()
             raise KafkaStorageError(f"cannot write {self.file.path}: {error.strerror}") from error
 
     def added(self, size: int, last_offset: int, max_timestamp: int, interval: int) -> None:
@@ -245,7 +245,7 @@ class Segment:
         except OSError:
             return False
         finally:
-            self.take_back()
+            self._take_back()
         return not self.torn
 
     def remove(self) -> None:
@@ -253,8 +253,7 @@ class Segment:
         for path in self.mark_deleted():
             path.unlink()
 
-    def take_back(self) -> None:
-        """Have nothing behind the end that a write which failed has left there."""
+    def _take_back(self) -> None:
         self.torn = True
         with contextlib.suppress(OSError):
             os.ftruncate(self.file.descriptor(), self.size)
