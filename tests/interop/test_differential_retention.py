@@ -127,8 +127,15 @@ def test_young_records_are_not_compacted(both: list[Side]) -> None:
 def test_compacted_and_deleted(both: list[Side]) -> None:
     old = [Record(0, BASE_TIME + number, b"old%d" % (number % 3), VALUE) for number in range(40)]
     new = [Record(0, NOW + number, b"new%d" % (number % 3), VALUE) for number in range(40)]
-    offsets = same_is_left(
-        both, "both-policies", [*old, *new], lambda found: len(found) < 20 and found[0][0] > 9,
-        cleanup_policy="compact,delete", retention_ms=str(DAY), min_cleanable_dirty_ratio="0",
-    )  # fmt: skip
+    for side in both:
+        written(
+            side, "both-policies", [*old, *new], cleanup_policy="compact,delete", retention_ms=str(DAY),
+            min_cleanable_dirty_ratio="0",
+        )  # fmt: skip
+    ours, theirs = (settled(side, lambda found: len(found) < 20 and found[0][0] > 9) for side in both)
+    # the last old record of a key stays where it was compacted into one segment with new ones before it was deleted
+    for found in (ours, theirs):
+        assert {offset for offset, _ in found if offset < 40} <= {37, 38, 39}
+    assert [each for each in ours if each[0] >= 40] == [each for each in theirs if each[0] >= 40]
+    offsets = [offset for offset, _ in ours]
     assert offsets[-1] == 79
